@@ -1,0 +1,1 @@
+../../guest/Sources/ByteCoding.swift

@@ -1,0 +1,1 @@
+../../guest/Sources/RunConfigurationCoding.swift
