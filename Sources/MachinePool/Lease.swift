@@ -1,0 +1,29 @@
+/// The right to send one request to one machine.
+///
+/// A lease cannot be copied and returns itself, so that it is returned exactly once: by `end`, or as aborted when it is
+/// dropped.
+package struct Lease: ~Copyable, Sendable {
+    package let machine: MachineRef
+    package let startKind: StartKind
+    /// Time in the queue before the machine's start began.
+    package let queued: Duration
+    /// The part of the machine's start that the request waited for; zero if the machine was running.
+    package let started: Duration
+    private let pool: Pool
+    private let granted: PoolTime
+    private var outcome = LeaseOutcome.aborted
+
+    init(_ grant: PoolGrant, pool: Pool, at granted: PoolTime) {
+        machine = grant.machine
+        startKind = grant.startKind
+        queued = .nanoseconds(grant.queued)
+        started = .nanoseconds(grant.started)
+        self.pool = pool
+        self.granted = granted
+    }
+
+    /// Returns the lease. Call it when the last byte from the machine has been read, or when nothing more will be.
+    package consuming func end(_ outcome: LeaseOutcome) { self.outcome = outcome }
+
+    deinit { pool.finish(machine, outcome, granted: granted) }
+}

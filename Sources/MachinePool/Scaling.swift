@@ -1,0 +1,85 @@
+/// How many machines there are.
+extension PoolState {
+    /// Resumes and starts what requests, `min` and the policy ask for. Starts belong to the pool: a request that leaves
+    /// stops none, and a machine that comes up serves whoever is first.
+    mutating func provision(at now: PoolTime) {
+        let needed = neededNow(at: now)
+        var running = serving
+        while running < needed {
+            if let slot = table.newest(.paused) {
+                resume(slot, at: now)
+            } else if !table.takeBackPause(at: now) {
+                break
+            }
+            running += 1
+        }
+        let floor = max(keepFloor, needed - running + alive) + (retiring == nil ? 0 : 1)
+        var missing = floor - alive
+        while missing > 0, table.used < limit, startsInFlight < configuration.startsInFlight,
+            breaker.permits(at: now, inFlight: startsInFlight)
+        {
+            start(mayRestore ? .restore : .boot, at: now)
+            missing -= 1
+        }
+        if table.used > limit { shrink(to: limit, at: now) }
+        if let old = retiring.flatMap({ table.slot(of: $0) }), startsInFlight == 0,
+            alive >= floor || table.used >= limit
+        {
+            // The others are enough without it, or there is no room for a successor beside it.
+            release(old, at: now)
+        }
+    }
+
+    /// Machines that should run now: enough for the requests that are here, or as many as the policy wants ahead.
+    private func neededNow(at now: PoolTime) -> Int {
+        let demand = queue.count + table.inflight - drainingLoad
+        var needed = (demand + softConcurrency - 1) / softConcurrency
+        if !queue.isEmpty {
+            let hedge = HedgeView(
+                queued: queue.count, running: table.count(.idle) + table.count(.busy), needed: needed,
+                concurrency: configuration.concurrency, service: serviceTime.value, restores: mayRestore)
+            needed = policy.hedged(hedge)
+            // A waiter without any machine would wait for ever.
+            needed = max(needed, 1)
+        }
+        return min(max(needed, target?.running ?? 0), configuration.max)
+    }
+
+    /// Requests on machines that take no more.
+    private var drainingLoad: Int {
+        guard var slot = table.newest(.draining) else { return 0 }
+        var load = table.slots[slot].inflight
+        while let next = table.next(slot) {
+            slot = next
+            load += table.slots[slot].inflight
+        }
+        return load
+    }
+
+    /// Machines that are kept without a request for them, paused or not.
+    var keepFloor: Int {
+        if draining { return 0 }
+        let spare = configuration.standby > 0 ? table.count(.busy) + configuration.standby : 0
+        return min(max(configuration.min, spare, target?.alive ?? 0), configuration.max)
+    }
+
+    /// Ends the coldest machines without a request until no more than `count` slots are used.
+    private mutating func shrink(to count: Int, at now: PoolTime) {
+        var leaving = table.count(.stopping) + table.count(.failed) + table.count(.draining)
+        while table.used - leaving > count, let slot = table.oldest(.paused) ?? table.oldest(.idle) {
+            stop(slot, .memory, at: now)
+            leaving += 1
+        }
+    }
+
+    /// Brings the pool down to what the policy wants; the busy are never touched.
+    mutating func trim(to target: ScaleTarget, at now: PoolTime) {
+        while alive > keepFloor, let slot = table.oldest(.paused) ?? table.oldest(.idle) {
+            stop(slot, .scaleDown, at: now)
+        }
+        guard configuration.pauses else { return }
+        while table.count(.idle) > 0, serving > target.running, let slot = table.oldest(.idle) {
+            pause(slot, at: now)
+        }
+    }
+}

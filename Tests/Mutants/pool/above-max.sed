@@ -1,0 +1,2 @@
+# Scaling.swift: the memory budget is not looked at
+s/table.used < limit, startsInFlight/table.used < configuration.max, startsInFlight/

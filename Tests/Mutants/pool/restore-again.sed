@@ -1,0 +1,2 @@
+# MachineLifecycle.swift: a snapshot that failed is tried again
+s/^            mayRestore = false$//

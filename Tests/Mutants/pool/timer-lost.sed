@@ -1,0 +1,2 @@
+# Timers.swift: no timer for the queue
+s/consider(queue.nextDeadline)//
