@@ -1,0 +1,168 @@
+import Glibc
+package import MachinePool
+import NIOConcurrencyHelpers
+package import NIOCore
+import NIOPosix
+
+/// HTTP in, HTTP out: accepts clients, and proxies each request to a machine that the pool grants.
+package final class Gateway: Sendable {
+    private struct State: Sendable {
+        var workers: [(loop: any EventLoop, worker: NIOLoopBound<Worker>)] = []
+        var listener: (any Channel)?
+        var tasks: [RepeatedTask] = []
+        var feed: Task<Void, Never>?
+    }
+
+    private let configuration: GatewayConfiguration
+    private let pool: Pool
+    private let connector: any UpstreamConnector
+    private let group: any EventLoopGroup
+    private let state = NIOLockedValueBox(State())
+
+    /// Nothing happens until `start`. The pool must be running, and the group must outlive the gateway.
+    package init(
+        configuration: GatewayConfiguration, pool: Pool, connector: any UpstreamConnector, group: any EventLoopGroup
+    ) {
+        self.configuration = configuration
+        self.pool = pool
+        self.connector = connector
+        self.group = group
+    }
+
+    /// Listens, and returns the address, with the port that was free if none was asked for.
+    package func start() async throws(GatewayError) -> SocketAddress {
+        let feed = EventFeed(limit: configuration.limits.subscribers)
+        let isLoopback = Self.isLoopback(configuration.host)
+        let admin = configuration.servesAdmin && isLoopback ? AdminRoutes(pool: pool, feed: feed) : nil
+        await makeWorkers(admin)
+        let listener: any Channel
+        do {
+            listener = try await bind()
+        } catch {
+            await stop()
+            throw Self.explain(error, configuration)
+        }
+        state.withLockedValue { $0.listener = listener }
+        if admin != nil {
+            // Ends with the drain, which cancels it.
+            let task = Task { [pool] in await feed.run(pool) }
+            state.withLockedValue { $0.feed = task }
+        }
+        guard let address = listener.localAddress else {
+            throw .addressUnavailable(host: configuration.host, reason: "the socket has no address")
+        }
+        return address
+    }
+
+    /// Stops accepting and returns when every request begun has been answered, or after `deadline`, when the rest is cut off.
+    package func drain(deadline: Duration) async {
+        let (listener, workers) = state.withLockedValue { state in
+            defer { state.listener = nil }
+            return (state.listener, state.workers)
+        }
+        // A listener that is closed already is what was wanted.
+        if let listener { try? await listener.close().get() }
+        let finished = workers.map { entry in
+            entry.loop.flatSubmit { () -> EventLoopFuture<Void> in
+                let promise = entry.loop.makePromise(of: Void.self)
+                entry.worker.value.drain(promise)
+                return promise.futureResult
+            }
+        }
+        if let loop = workers.first?.loop {
+            let all = EventLoopFuture.andAllComplete(finished, on: loop)
+            let late = loop.scheduleTask(in: .nanoseconds(deadline.nanoseconds)) {
+                for entry in workers { entry.loop.execute { entry.worker.value.closeAll() } }
+            }
+            // The future has no error: what fails has finished.
+            try? await all.get()
+            late.cancel()
+        }
+        await stop()
+    }
+
+    /// Closes every connection to the machine, before it is paused or ended. Requests it still holds are broken off.
+    /// Returns when the connections are closed.
+    package func closeUpstreams(of machine: MachineRef) async {
+        for entry in state.withLockedValue({ $0.workers }) {
+            // Fails only when the loop is shut down, and then nothing is open.
+            try? await entry.loop.submit { entry.worker.value.upstreams.close(machine) }.get()
+        }
+    }
+
+    private func makeWorkers(_ admin: AdminRoutes?) async {
+        var loops: [any EventLoop] = []
+        for loop in group.makeIterator() { loops.append(loop) }
+        let count = loops.count
+        for loop in loops {
+            let made = loop.submit { [configuration, pool, connector] in
+                let worker = Worker(
+                    loop: loop, configuration: configuration, pool: pool, connector: connector, admin: admin,
+                    loops: count)
+                let bound = NIOLoopBound(worker, eventLoop: loop)
+                let tick = TimeAmount.nanoseconds(Int64(worker.timers.tick))
+                let task = loop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in bound.value.sweep() }
+                return (bound, task)
+            }
+            // Fails only when the group is shut down, and then there is nothing to accept with.
+            guard let (worker, task) = try? await made.get() else { continue }
+            state.withLockedValue {
+                $0.workers.append((loop, worker))
+                $0.tasks.append(task)
+            }
+        }
+    }
+
+    private func bind() async throws -> any Channel {
+        let workers = state.withLockedValue { state in
+            Dictionary(uniqueKeysWithValues: state.workers.map { (ObjectIdentifier($0.loop), $0.worker) })
+        }
+        return try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 4096)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 128 * 1024))
+            .childChannelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 2048, maximum: 65_536)
+            )
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let worker = workers[ObjectIdentifier(channel.eventLoop)] else { return }
+                    try channel.pipeline.syncOperations.addHandler(ClientHandler(worker: worker.value))
+                }
+            }
+            .bind(host: configuration.host, port: configuration.port).get()
+    }
+
+    private func stop() async {
+        let (workers, tasks, feed) = state.withLockedValue { state in
+            defer { (state.workers, state.tasks, state.feed) = ([], [], nil) }
+            return (state.workers, state.tasks, state.feed)
+        }
+        feed?.cancel()
+        for task in tasks { task.cancel() }
+        for entry in workers {
+            // Fails only when the loop is shut down, and then nothing is open.
+            try? await entry.loop.submit { entry.worker.value.closeAll() }.get()
+        }
+    }
+
+    /// Whether only this machine can reach the address.
+    private static func isLoopback(_ host: String) -> Bool {
+        if host == "localhost" || host == "::1" { return true }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    }
+
+    private static func explain(_ error: any Error, _ configuration: GatewayConfiguration) -> GatewayError {
+        guard let error = error as? IOError else {
+            return .addressUnavailable(host: configuration.host, reason: "\(error)")
+        }
+        switch error.errnoCode {
+        case EADDRINUSE: return .portInUse(host: configuration.host, port: configuration.port)
+        case EACCES: return .permissionDenied(port: configuration.port)
+        default: return .addressUnavailable(host: configuration.host, reason: "\(error.description)")
+        }
+    }
+}

@@ -1,0 +1,199 @@
+import HTTPWire
+import MachinePool
+import NIOCore
+
+/// The way of one request: lease, connection, sending, and what happens when one of them fails.
+extension ClientHandler {
+    func startExchange(admin: AdminRequest?) {
+        began = Worker.now()
+        body = BodyDecoder(head.framing)
+        isRequestDone = body.isComplete
+        bodyBytes = 0
+        windowBytes = 0
+        attempts = 0
+        hasSent = false
+        informational = 0
+        hasContinued = false
+        queued = 0
+        started = 0
+        closesAfter = !head.keepsAlive
+        phase = .exchange
+        stage = .acquiring
+        if let limit = worker.configuration.limits.body, case .length(let length) = head.framing, length > limit {
+            return fail(.malformed(.bodyTooLarge), closes: true)
+        }
+        if let admin { return answer(admin) }
+        if head.method == .options, head.maxForwards == 0 { return answerOptions() }
+        canReplay = head.method.isIdempotent && !head.wantsUpgrade
+        requestBytes.clear()
+        requestBytes.writeImmutableBuffer(worker.out)
+        worker.budget.earn()
+        if isRequestDone { arm(.none, 0) } else { arm(.body, worker.timers.bodyIdle) }
+        acquire(priority: false)
+    }
+
+    private func acquire(priority: Bool) {
+        stage = .acquiring
+        let number = sequence
+        let bound = NIOLoopBound(self, eventLoop: worker.loop)
+        let loop = worker.loop
+        let ticket = worker.pool.acquire(priority: priority) { result in
+            if loop.inEventLoop {
+                bound.value.answered(result, number)
+            } else {
+                let parcel = NIOLoopBoundBox.makeBoxSendingValue(LeaseParcel(result), eventLoop: loop)
+                loop.execute {
+                    if let result = parcel.value.open() { bound.value.answered(result, number) }
+                }
+            }
+        }
+        // The answer may have come before the ticket.
+        if sequence == number, stage == .acquiring, phase == .exchange { self.ticket = ticket }
+    }
+
+    /// A lease that comes too late is returned by dropping it.
+    private func answered(_ result: consuming Result<Lease, PoolRejection>, _ number: UInt64) {
+        guard number == sequence, phase == .exchange, stage == .acquiring else { return }
+        ticket = nil
+        switch consume result {
+        case .failure(let rejection): fail(.noMachine(rejection), closes: false)
+        case .success(let lease):
+            queued += UInt64(max(0, lease.queued.nanoseconds)) / 1000
+            started += UInt64(max(0, lease.started.nanoseconds)) / 1000
+            startKind = lease.startKind
+            let machine = lease.machine
+            self.lease = consume lease
+            granted = 0
+            if let kept = worker.upstreams.take(machine) { send(on: kept) } else { connect(machine) }
+        }
+    }
+
+    private func connect(_ machine: MachineRef) {
+        stage = .connecting
+        granted = Worker.now()
+        let number = sequence
+        let bound = NIOLoopBound(self, eventLoop: worker.loop)
+        worker.upstreams.connect(machine, worker: worker).whenComplete { result in
+            let client = bound.value
+            guard client.sequence == number, client.phase == .exchange, client.stage == .connecting else {
+                if case .success(let upstream) = result { upstream.value.close() }
+                return
+            }
+            switch result {
+            case .success(let upstream): client.send(on: upstream.value)
+            case .failure(let error): client.unreachable(error as? UpstreamError ?? .unreachable("\(error)"))
+            }
+        }
+    }
+
+    private func send(on upstream: UpstreamHandler) {
+        self.upstream = upstream
+        stage = .sent
+        sent = granted == 0 ? began : Worker.now()
+        hasSent = true
+        upstream.begin(self)
+        upstream.send(requestBytes)
+        upstream.flushIfNeeded()
+        if !canReplay { forgetRequest() }
+        guard upstream.client === self else { return }
+        if head.expectsContinue, !isRequestDone {
+            arm(.expectation, worker.timers.expectation)
+        } else if isRequestDone {
+            arm(.firstByte, worker.timers.firstByte)
+        }
+        if !isRequestDone {
+            processInput()
+            resumeReading()
+        }
+    }
+
+    /// Large heads are not kept for the next request.
+    func forgetRequest() {
+        if requestBytes.capacity > 2048 { requestBytes = worker.empty } else { requestBytes.clear() }
+    }
+
+    private func unreachable(_ error: UpstreamError) {
+        endLease(.upstreamFailed)
+        if attempts < 2, worker.budget.spend() { return again() }
+        fail(.unreachable(error), closes: false)
+    }
+
+    /// The connection broke, or brought nonsense, before the response was complete.
+    func upstreamFailed(_ upstream: UpstreamHandler, _ failure: ProxyFailure) {
+        guard self.upstream === upstream else { return }
+        self.upstream = nil
+        upstream.client = nil
+        upstream.close()
+        if phase == .tunnel || stage == .responding {
+            endLease(.upstreamFailed)
+            return phase == .tunnel ? closeAfterFlush() : abort(resets: framing == .untilClose)
+        }
+        let wasKept = upstream.exchanges > 1
+        let mayRetry =
+            if case .broken = failure { canReplay && attempts < 1 && upstream.isUntouched } else { false }
+        guard mayRetry, wasKept || worker.budget.spend() else {
+            endLease(.upstreamFailed)
+            return fail(failure, closes: !isRequestDone)
+        }
+        if wasKept, let machine = lease?.machine {
+            // A kept connection that ends at once was closed by the app before the request came: the machine is well.
+            attempts += 1
+            return connect(machine)
+        }
+        endLease(.upstreamFailed)
+        again()
+    }
+
+    private func again() {
+        attempts += 1
+        sequence += 1
+        acquire(priority: true)
+    }
+
+    /// Answers for the machine, or breaks off if its answer has begun.
+    func fail(_ failure: ProxyFailure, closes: Bool) {
+        guard phase != .closed, phase != .closing else { return }
+        if phase == .exchange, stage == .responding { return abort() }
+        sequence += 1
+        release(failure.origin == .instance ? .upstreamFailed : .aborted)
+        if closes || !isRequestDone || worker.isDraining { closesAfter = true }
+        if requestID.isEmpty { worker.identifiers.next(into: &requestID) }
+        let problem = ProblemResponse(
+            failure: failure, requestID: String(decoding: requestID, as: UTF8.self), prefersHTML: head.prefersHTML)
+        worker.out.clear()
+        problem.write(
+            to: &worker.out, date: worker.additions.date, closes: closesAfter, isHead: head.method == .head)
+        write(worker.out)
+        flush()
+        finishExchange()
+    }
+
+    /// The last proxy that may answer OPTIONS has nothing to say but that it is here (RFC 9110 7.6.2).
+    private func answerOptions() {
+        worker.out.clear()
+        worker.out.writeString("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\(closesAfter ? "Connection: close\r\n" : "")")
+        worker.out.writeBytes(worker.additions.date)
+        worker.out.writeStaticString("\r\n")
+        write(worker.out)
+        flush()
+        finishExchange()
+    }
+}
+
+/// Carries a lease from the thread that made it to the connection's loop. Unopened, it returns the lease by dropping it.
+private final class LeaseParcel {
+    private var lease: Lease?
+    private var rejection: PoolRejection?
+
+    init(_ result: consuming Result<Lease, PoolRejection>) {
+        switch consume result {
+        case .success(let lease): self.lease = consume lease
+        case .failure(let rejection): self.rejection = rejection
+        }
+    }
+
+    func open() -> Result<Lease, PoolRejection>? {
+        if let lease = lease.take() { return .success(lease) }
+        return rejection.map { .failure($0) }
+    }
+}

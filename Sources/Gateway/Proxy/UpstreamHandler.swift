@@ -1,0 +1,159 @@
+import HTTPWire
+import MachinePool
+import NIOCore
+
+/// The machine's side of the proxy: one connection, used for one exchange at a time.
+final class UpstreamHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    enum Phase { case head, body, tunnel }
+
+    let worker: Worker
+    let machine: MachineRef
+    let epoch: UInt64
+    /// The lines that name the machine to clients.
+    let lines: [UInt8]
+
+    /// Place in the store's list.
+    var index = -1
+    var idleDeadline: UInt64 = .max
+    private var context: ChannelHandlerContext?
+    private(set) var isOpen = false
+    private(set) var isWritable = true
+    private(set) var exchanges = 0
+    /// No byte has come in this exchange.
+    private(set) var isUntouched = true
+
+    var client: ClientHandler?
+    var phase = Phase.head
+    var response = ResponseHead()
+    var parser = ResponseParser()
+    var partial: HeadFields?
+    var body = BodyDecoder(.none)
+    var pending: ByteBuffer
+    private var isReadHeld = false
+    var isInputClosed = false
+    private var needsFlush = false
+    var clientNeedsFlush = false
+
+    init(worker: Worker, machine: MachineRef, epoch: UInt64, lines: [UInt8]) {
+        self.worker = worker
+        self.machine = machine
+        self.epoch = epoch
+        self.lines = lines
+        pending = worker.empty
+    }
+
+    var isIdle: Bool { client == nil }
+
+    // MARK: From the client's side
+
+    func begin(_ client: ClientHandler) {
+        self.client = client
+        exchanges += 1
+        isUntouched = true
+        phase = .head
+        parser = ResponseParser()
+        partial = nil
+    }
+
+    func send(_ bytes: ByteBuffer) {
+        needsFlush = true
+        context?.write(wrapOutboundOut(bytes), promise: nil)
+    }
+
+    func flushIfNeeded() {
+        guard needsFlush else { return }
+        needsFlush = false
+        context?.flush()
+    }
+
+    func close() {
+        isOpen = false
+        context?.close(promise: nil)
+    }
+
+    func closeOutput() { context?.close(mode: .output, promise: nil) }
+
+    func resumeReading() {
+        guard isReadHeld, let context else { return }
+        isReadHeld = false
+        context.read()
+    }
+
+    // MARK: Channel events
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        isOpen = true
+        worker.upstreams.add(self)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if client?.isWritable ?? true { context.read() } else { isReadHeld = true }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = unwrapInboundIn(data)
+        guard let client else {
+            // Nobody asked: whatever this is, the next response could not be told from it.
+            return close()
+        }
+        isUntouched = false
+        if phase == .tunnel {
+            client.arm(.tunnel, worker.timers.tunnelIdle)
+            client.write(buffer)
+            clientNeedsFlush = true
+            return
+        }
+        if pending.readableBytes == 0 {
+            pending = buffer
+        } else {
+            var buffer = buffer
+            pending.writeBuffer(&buffer)
+        }
+        receive(client)
+        if pending.readableBytes == 0 { pending = worker.empty }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        guard clientNeedsFlush else { return }
+        clientNeedsFlush = false
+        client?.flush()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        isWritable = context.channel.isWritable
+        if isWritable { client?.resumeReading() }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case .inputClosed? = event as? ChannelEvent else { return }
+        isInputClosed = true
+        guard let client else { return close() }
+        if phase == .tunnel { return client.tunnelHalfClosed() }
+        if phase == .body, body.endsWithClose { endOfConnection(client) } else { client.upstreamFailed(self, .broken) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        isOpen = false
+        if let client, phase != .tunnel { client.upstreamFailed(self, .broken) }
+        context.close(promise: nil)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { closed() }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        closed()
+        self.context = nil
+    }
+
+    private func closed() {
+        isOpen = false
+        worker.upstreams.remove(self)
+        guard let client else { return }
+        if phase == .tunnel { client.tunnelEnded(self) } else { client.upstreamFailed(self, .broken) }
+    }
+}

@@ -1,0 +1,135 @@
+import MachinePool
+import NIOCore
+import NIOPosix
+
+/// The connections of one event loop to machines: those kept alive for the next request, and those in use.
+final class UpstreamStore {
+    private struct Slot {
+        var generation: UInt64 = 0
+        /// Counts the times everything was closed: a connection begun before is of no use after.
+        var epoch: UInt64 = 0
+        var idle: [UpstreamHandler] = []
+    }
+
+    private let loop: any EventLoop
+    private let connector: any UpstreamConnector
+    private let headers: InstanceHeaders
+    private let idleSpan: UInt64
+    private let connectTimeout: Duration
+    private var slots: [Slot] = []
+    private var all: [UpstreamHandler] = []
+
+    init(
+        loop: any EventLoop, connector: any UpstreamConnector, headers: InstanceHeaders, idle: UInt64,
+        connect: Duration
+    ) {
+        self.loop = loop
+        self.connector = connector
+        self.headers = headers
+        idleSpan = idle
+        connectTimeout = connect
+    }
+
+    /// A kept connection to this very incarnation of the machine.
+    func take(_ machine: MachineRef) -> UpstreamHandler? {
+        guard machine.slot < slots.count, slots[machine.slot].generation == machine.generation else { return nil }
+        while let handler = slots[machine.slot].idle.popLast() {
+            if handler.isOpen { return handler }
+        }
+        return nil
+    }
+
+    /// Keeps a connection whose exchange ended cleanly on both sides.
+    func park(_ handler: UpstreamHandler, now: UInt64) {
+        let machine = handler.machine
+        guard slots[machine.slot].generation == machine.generation, slots[machine.slot].epoch == handler.epoch else {
+            return handler.close()
+        }
+        handler.idleDeadline = idleSpan == 0 ? .max : now &+ idleSpan
+        slots[machine.slot].idle.append(handler)
+    }
+
+    /// Opens a connection. Fails with `UpstreamError`.
+    func connect(_ machine: MachineRef, worker: Worker) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
+        prepare(machine)
+        let epoch = slots[machine.slot].epoch
+        let bound = NIOLoopBound((self, worker), eventLoop: loop)
+        let (connector, timeout, loop) = (connector, connectTimeout, loop)
+        return loop.makeFutureWithTask { try await connector.connect(to: machine, timeout: timeout) }
+            .flatMap { descriptor in
+                let (store, worker) = bound.value
+                return store.adopt(descriptor, machine, epoch, worker)
+            }
+    }
+
+    private func adopt(
+        _ descriptor: Int32, _ machine: MachineRef, _ epoch: UInt64, _ worker: Worker
+    ) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
+        let handler = UpstreamHandler(worker: worker, machine: machine, epoch: epoch, lines: lines(machine))
+        let bound = NIOLoopBound(handler, eventLoop: loop)
+        return ClientBootstrap(group: loop)
+            .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 128 * 1024))
+            .channelOption(
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 262_144)
+            )
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(bound.value)
+                }
+            }
+            .withConnectedSocket(descriptor)
+            .flatMapThrowing { _ in
+                guard bound.value.isOpen else { throw UpstreamError.unreachable("it closed the connection at once") }
+                return bound
+            }
+    }
+
+    private func lines(_ machine: MachineRef) -> [UInt8] {
+        let description = connector.describe(machine)
+        var text = ""
+        if headers != .none { text += "X-Instance-Id: \(description.id)\r\n" }
+        if headers == .all, let address = description.address { text += "X-Instance-Ip: \(address)\r\n" }
+        return Array(text.utf8)
+    }
+
+    private func prepare(_ machine: MachineRef) {
+        while slots.count <= machine.slot { slots.append(Slot()) }
+        guard slots[machine.slot].generation != machine.generation else { return }
+        let old = slots[machine.slot].idle
+        slots[machine.slot].idle = []
+        slots[machine.slot].generation = machine.generation
+        for handler in old { handler.close() }
+    }
+
+    func add(_ handler: UpstreamHandler) {
+        handler.index = all.count
+        all.append(handler)
+    }
+
+    func remove(_ handler: UpstreamHandler) {
+        guard handler.index >= 0 else { return }
+        let last = all.removeLast()
+        if last !== handler {
+            all[handler.index] = last
+            last.index = handler.index
+        }
+        handler.index = -1
+        slots[handler.machine.slot].idle.removeAll { $0 === handler }
+    }
+
+    /// Closes every connection to the machine; an exchange on one of them is broken off.
+    func close(_ machine: MachineRef) {
+        guard machine.slot < slots.count else { return }
+        if slots[machine.slot].generation == machine.generation { slots[machine.slot].epoch += 1 }
+        for handler in Array(all) where handler.machine == machine { handler.close() }
+    }
+
+    func closeAll() {
+        for handler in Array(all) { handler.close() }
+    }
+
+    func sweep(now: UInt64) {
+        for handler in Array(all) where handler.isIdle && handler.idleDeadline <= now { handler.close() }
+    }
+}

@@ -1,0 +1,170 @@
+import HTTPWire
+import MachinePool
+import NIOCore
+
+/// What the connections of one event loop share. Touched on that loop only.
+final class Worker {
+    let loop: any EventLoop
+    let configuration: GatewayConfiguration
+    let pool: Pool
+    let upstreams: UpstreamStore
+    let admin: AdminRoutes?
+    let timers: TimerSpans
+    private let connectionLimit: Int
+
+    /// Where heads and small bodies are put together. Free again as soon as a write has reached the kernel.
+    var out: ByteBuffer
+    let empty = ByteBuffer()
+    var fields = HeadFields()
+    var additions = ResponseAdditions()
+    var identifiers = RequestIDs()
+    var budget = RetryBudget()
+
+    private(set) var clients: [ClientHandler] = []
+    private(set) var isDraining = false
+    private var whenDrained: [EventLoopPromise<Void>] = []
+    /// The time of the last sweep: good enough to set a deadline by.
+    private(set) var coarseNow: UInt64
+
+    init(
+        loop: any EventLoop, configuration: GatewayConfiguration, pool: Pool, connector: any UpstreamConnector,
+        admin: AdminRoutes?, loops: Int
+    ) {
+        connectionLimit = max(1, configuration.limits.connections / max(1, loops))
+        self.loop = loop
+        self.configuration = configuration
+        self.pool = pool
+        self.admin = admin
+        timers = TimerSpans(configuration.timeouts)
+        upstreams = UpstreamStore(
+            loop: loop, connector: connector, headers: configuration.instanceHeaders,
+            idle: timers.upstreamIdle, connect: configuration.timeouts.connect)
+        out = ByteBufferAllocator().buffer(capacity: 4096)
+        coarseNow = Self.now()
+        additions.showsLatency = configuration.instanceHeaders == .all
+        additions.date = DateLine.make()
+    }
+
+    /// More connections than this loop's share of the limit.
+    var isOverLimit: Bool { clients.count > connectionLimit }
+
+    /// Nanoseconds on the monotonic clock.
+    static func now() -> UInt64 { NIODeadline.now().uptimeNanoseconds }
+
+    func add(_ client: ClientHandler) {
+        client.index = clients.count
+        clients.append(client)
+    }
+
+    func remove(_ client: ClientHandler) {
+        guard client.index >= 0 else { return }
+        let last = clients.removeLast()
+        if last !== client {
+            clients[client.index] = last
+            last.index = client.index
+        }
+        client.index = -1
+        if isDraining, clients.isEmpty { announceDrained() }
+    }
+
+    /// Looks at every deadline. Called about once a second, less often than any time-out.
+    func sweep() {
+        coarseNow = Self.now()
+        additions.date = DateLine.make()
+        budget.refill()
+        // A connection that expires leaves the array, and the last one takes its place.
+        var index = clients.count - 1
+        while index >= 0 {
+            if index < clients.count {
+                let client = clients[index]
+                if client.deadline != 0, client.deadline <= coarseNow { client.expire() }
+            }
+            index -= 1
+        }
+        upstreams.sweep(now: coarseNow)
+    }
+
+    /// Lets what is in flight finish and everything else go. The promise is kept when no client is left.
+    func drain(_ promise: EventLoopPromise<Void>) {
+        isDraining = true
+        whenDrained.append(promise)
+        for client in Array(clients) { client.drain() }
+        if clients.isEmpty { announceDrained() }
+    }
+
+    /// Ends what is still open.
+    func closeAll() {
+        for client in Array(clients) { client.abort() }
+        upstreams.closeAll()
+    }
+
+    private func announceDrained() {
+        let promises = whenDrained
+        whenDrained = []
+        for promise in promises { promise.succeed(()) }
+    }
+}
+
+/// The time-outs in nanoseconds. Zero means for ever.
+struct TimerSpans {
+    let header, bodyIdle, firstByte, responseIdle, keepAlive, upstreamIdle, tunnelIdle, expectation: UInt64
+    /// How long a connection that was told to close may still talk.
+    let linger: UInt64 = 2_000_000_000
+    /// How often deadlines are looked at.
+    let tick: UInt64
+
+    init(_ timeouts: GatewayTimeouts) {
+        header = Self.span(timeouts.header)
+        bodyIdle = Self.span(timeouts.bodyIdle)
+        firstByte = Self.span(timeouts.firstByte)
+        responseIdle = Self.span(timeouts.responseIdle)
+        keepAlive = Self.span(timeouts.keepAlive)
+        upstreamIdle = Self.span(timeouts.upstreamIdle)
+        tunnelIdle = Self.span(timeouts.tunnelIdle)
+        expectation = Self.span(timeouts.expectation)
+        let spans = [header, bodyIdle, firstByte, responseIdle, keepAlive, upstreamIdle, tunnelIdle, expectation]
+        let shortest = spans.filter { $0 > 0 }.min() ?? 1_000_000_000
+        tick = max(10_000_000, min(1_000_000_000, shortest / 4))
+    }
+
+    private static func span(_ duration: Duration) -> UInt64 { UInt64(max(0, duration.nanoseconds)) }
+}
+
+/// Ids for requests that bring none: unique without asking the kernel for random numbers each time.
+struct RequestIDs {
+    private let prefix = UInt64.random(in: .min ... .max)
+    private var count = UInt64.random(in: .min ... .max)
+
+    /// Writes 32 hexadecimal digits into `bytes`, which is reused.
+    mutating func next(into bytes: inout [UInt8]) {
+        count &+= 1
+        if bytes.count != 32 { bytes = Array(repeating: 0x30, count: 32) }
+        // An odd multiplier permutes the numbers, so neighbours do not look alike.
+        let low = count &* 0x9e37_79b9_7f4a_7c15
+        for index in 0..<16 {
+            let shift = UInt64(60 - index * 4)
+            bytes[index] = Self.digit(prefix >> shift)
+            bytes[index + 16] = Self.digit(low >> shift)
+        }
+    }
+
+    private static func digit(_ value: UInt64) -> UInt8 {
+        let nibble = UInt8(truncatingIfNeeded: value & 15)
+        return nibble < 10 ? 0x30 + nibble : 0x57 + nibble
+    }
+}
+
+/// How many requests may be sent again: a fifth of all, and a few a second. Retries must not multiply an overload.
+struct RetryBudget {
+    private var tokens = 10.0
+
+    mutating func earn() { if tokens < 100 { tokens += 0.2 } }
+
+    mutating func refill() { tokens = min(100, tokens + 10) }
+
+    mutating func spend() -> Bool {
+        guard tokens >= 1 else { return false }
+        tokens -= 1
+        return true
+    }
+}

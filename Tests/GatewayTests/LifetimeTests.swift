@@ -1,0 +1,173 @@
+import Gateway
+import Glibc
+import MachinePool
+import NIOCore
+import NIOPosix
+import Testing
+
+@Suite(.timeLimit(.minutes(1))) struct LifetimeTests {
+    @Test func `a head that does not come is a 408, and a connection that says nothing is closed`() async throws {
+        try await withGateway { _, _ in
+            [ok("x")]
+        } configure: { gateway, _ in
+            gateway.timeouts.header = .milliseconds(100)
+        } _: { fixture in
+            let slow = try await fixture.client()
+            try await slow.send("GET / HTTP/1.1\r\nHost:")
+            let response = try await slow.readAll()
+            #expect(response.hasPrefix("HTTP/1.1 408 ") && response.contains("Connection: close"))
+            let silent = try await fixture.client()
+            let nothing = try await silent.readAll()
+            #expect(nothing == "")
+        }
+    }
+
+    @Test func `a body that comes too slowly is a 408, and the machine is free again`() async throws {
+        try await withGateway { _, _ in
+            [ok("x")]
+        } configure: { gateway, _ in
+            gateway.timeouts.bodyIdle = .milliseconds(100)
+        } _: { fixture in
+            let client = try await fixture.client()
+            try await client.send("POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 9\r\n\r\nabc")
+            let response = try await client.readAll()
+            #expect(response.hasPrefix("HTTP/1.1 408 "))
+            #expect(try await fixture.isAtRest())
+        }
+    }
+
+    @Test func `an app that does not answer is a 504`() async throws {
+        try await withGateway { _, _ in
+            [.wait(.seconds(60))]
+        } configure: { gateway, _ in
+            gateway.timeouts.firstByte = .milliseconds(100)
+        } _: { fixture in
+            let response = try await fixture.ask(get("/"))
+            #expect(response.hasPrefix("HTTP/1.1 504 ") && response.contains("response-timeout"))
+            #expect(try await fixture.isAtRest())
+        }
+    }
+
+    @Test func `a connection without requests is closed in time`() async throws {
+        try await withGateway { _, _ in
+            [ok("x")]
+        } configure: { gateway, _ in
+            gateway.timeouts.keepAlive = .milliseconds(100)
+            gateway.timeouts.upstreamIdle = .milliseconds(100)
+        } _: { fixture in
+            let client = try await fixture.client()
+            try await client.send(get("/"))
+            let all = try await client.readAll()
+            #expect(all.hasSuffix("x"))
+            let app = fixture.app
+            #expect(try await fixture.eventually { app.seen.closed == app.seen.connections })
+        }
+    }
+
+    @Test func `a drain answers what is in flight, refuses what is new, and ends idle connections`() async throws {
+        try await withGateway { _, _ in
+            [.wait(.milliseconds(300)), ok("done")]
+        } _: { fixture in
+            let busy = try await fixture.client()
+            let idle = try await fixture.client()
+            try await busy.send(get("/"))
+            #expect(try await fixture.eventually { fixture.pool.status().requests.active == 1 })
+            async let drained: Void = fixture.gateway.drain(deadline: .seconds(10))
+            let nothing = try await idle.readAll()
+            #expect(nothing == "")
+            let response = try await busy.readAll()
+            #expect(response.contains("Connection: close\r\n") && response.hasSuffix("done"))
+            await drained
+            await #expect(throws: (any Error).self) { _ = try await fixture.client() }
+        }
+    }
+
+    @Test func `a drain does not wait beyond its deadline`() async throws {
+        try await withGateway { _, _ in
+            [.wait(.seconds(60))]
+        } _: { fixture in
+            let busy = try await fixture.client()
+            try await busy.send(get("/"))
+            #expect(try await fixture.eventually { fixture.pool.status().requests.active == 1 })
+            let began = ContinuousClock.now
+            await fixture.gateway.drain(deadline: .milliseconds(100))
+            #expect(ContinuousClock.now - began < .seconds(5))
+            #expect(try await fixture.isAtRest())
+        }
+    }
+
+    @Test func `a port in use is named`() async throws {
+        try await withGateway { _, _ in
+            [ok("x")]
+        } _: { fixture in
+            var configuration = GatewayConfiguration()
+            configuration.port = fixture.port
+            let driver = try StaticUpstreams(["127.0.0.1:1"])
+            let second = Gateway(
+                configuration: configuration, pool: fixture.pool, connector: driver, group: fixture.group)
+            await #expect(throws: GatewayError.portInUse(host: "127.0.0.1", port: fixture.port)) {
+                try await second.start()
+            }
+        }
+    }
+
+    @Test func `large bodies pass both ways in flat memory`() async throws {
+        let size = 96 << 20
+        try await withGateway { request, _ in
+            request.hasPrefix("GET")
+                ? [.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n"), .bytes(size)] : [ok("took it")]
+        } _: { fixture in
+            let before = residentBytes()
+            let client = try await fixture.client()
+            try await client.send(get("/"))
+            let head = try await client.read(until: "\r\n\r\n")
+            #expect(head.contains("Content-Length: \(size)"))
+            #expect(try await client.drain(size) == size)
+            // The test's own client keeps what it has not read yet, and so does the allocator.
+            #expect(residentBytes() - before < 64 << 20)
+        }
+    }
+
+    @Test func `a client that reads nothing does not fill memory`() async throws {
+        let size = 512 << 20
+        try await withGateway { _, _ in
+            [.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n"), .bytes(size)]
+        } _: { fixture in
+            let before = residentBytes()
+            let socket = try SilentClient(port: fixture.port, request: get("/"))
+            #expect(try await fixture.eventually { fixture.pool.status().requests.active == 1 })
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(residentBytes() - before < 64 << 20)
+            #expect(fixture.pool.status().requests.active == 1)
+            socket.close()
+            #expect(try await fixture.isAtRest())
+        }
+    }
+}
+
+/// Bytes of this process in memory.
+private func residentBytes() -> Int {
+    guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 128)
+    guard fgets(&line, 128, file) != nil else { return 0 }
+    let words = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split(
+        separator: " ")
+    return (words.count > 1 ? Int(words[1]) ?? 0 : 0) * Int(getpagesize())
+}
+
+/// Sends a request and never reads.
+private struct SilentClient {
+    private let descriptor: Int32
+
+    init(port: Int, request: String) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let address = try SocketAddress(ipAddress: "127.0.0.1", port: port)
+        let connected = address.withSockAddr { [descriptor] in connect(descriptor, $0, socklen_t($1)) }
+        guard connected == 0, write(descriptor, request, request.utf8.count) > 0 else {
+            throw UpstreamError.unreachable("the gateway under test")
+        }
+    }
+
+    func close() { Glibc.close(descriptor) }
+}
