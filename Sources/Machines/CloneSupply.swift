@@ -1,0 +1,188 @@
+package import Images
+package import Logging
+package import MachinePool
+import NIOConcurrencyHelpers
+package import Snapshots
+import Telemetry
+
+/// The snapshot of one service and the clones that are prepared of it, off the way of every request: finds or makes the
+/// template, keeps clones ready, and gives a template up for good the first time that a clone of it fails.
+package final class CloneSupply: Sendable {
+    private struct State {
+        var snapshot: Snapshot?
+        var ready: [PreparedClone] = []
+        var isClosed = false
+    }
+
+    private let starter: MachineStarter
+    private let store: SnapshotStore
+    private let capture: TemplateCapture
+    private let hooks: SnapshotHooks
+    private let request: TemplateCapture.NewMachine
+    private let most: Int
+    private let logger: Logger
+    private let state = NIOLockedValueBox(State())
+    private let taken = Signal()
+
+    /// `most` clones are kept prepared.
+    package init(
+        starter: MachineStarter, store: SnapshotStore, spec: MachineSpec, image: StoredImage, hooks: SnapshotHooks,
+        most: Int, logger: Logger, request: @escaping TemplateCapture.NewMachine
+    ) {
+        self.starter = starter
+        self.store = store
+        capture = TemplateCapture(
+            starter: starter, store: store, spec: spec, image: image, hooks: hooks, request: request)
+        self.hooks = hooks
+        self.request = request
+        self.most = most
+        self.logger = logger
+    }
+
+    package var readyCount: Int { state.withLockedValue { $0.ready.count } }
+
+    /// Uses a snapshot that is on disk already. Call it before the pool begins, so that its first machine is a clone.
+    package func adopt(for pool: Pool) async {
+        do throws(MachineError) {
+            if let snapshot = try await capture.existing() {
+                use(snapshot)
+                // One at least, so that the first start finds it.
+                try await prepareOne(snapshot)
+                pool.snapshotAvailable(true)
+            }
+        } catch {
+            logger.warning("cannot use the snapshot", metadata: [LogKeys.error: "\(error)"])
+        }
+    }
+
+    /// Keeps the supply up until cancelled; then the prepared clones are ended.
+    package func run(for pool: Pool) async {
+        var schedule = CaptureSchedule()
+        while !Task.isCancelled {
+            if state.withLockedValue({ $0.snapshot }) == nil { await obtain(for: pool, &schedule) }
+            let isPatient = await refill(for: pool)
+            await taken.wait(atMost: isPatient ? .seconds(1) : .milliseconds(20))
+        }
+        let left = state.withLockedValue { state in
+            defer { state.ready = [] }
+            state.isClosed = true
+            return state.ready
+        }
+        for clone in left { await clone.destroy() }
+    }
+
+    /// A running clone. `isWaitedFor`: a request waits for it, so that it is not warmed up first. When it cannot be
+    /// made, the snapshot is taken out of service.
+    package func restore(isWaitedFor: Bool) async throws(MachineError) -> (machine: Machine, record: MachineRecord) {
+        let clone = try await take()
+        do throws(MachineError) {
+            let started = try await clone.restore()
+            taken.set()
+            do throws(MachineError) {
+                let (slot, port) = (started.machine.slot, started.record.appPort ?? 0)
+                try await hooks.afterRestore(slot, port: port)
+                if !isWaitedFor {
+                    try await hooks.check(slot, port: port, expected: clone.snapshot.manifest.answer)
+                }
+            } catch {
+                await started.machine.destroy()
+                throw error
+            }
+            return started
+        } catch {
+            if !Task.isCancelled { await giveUp(clone.snapshot, because: error) }
+            throw error
+        }
+    }
+
+    /// `restore` as the pool's driver calls it.
+    package func start(for pool: Pool) -> PoolDriver.Actions.Start {
+        { () throws(MachineError) in try await self.restore(isWaitedFor: pool.status().requests.queued > 0) }
+    }
+
+    private func take() async throws(MachineError) -> PreparedClone {
+        while let clone = state.withLockedValue({ $0.ready.popLast() }) {
+            if clone.isUsable { return clone }
+            // It died while it waited, which says nothing about the snapshot.
+            await clone.destroy()
+        }
+        guard let snapshot = state.withLockedValue({ $0.snapshot }) else {
+            throw .template("the snapshot has been taken out of service")
+        }
+        return try await prepare(snapshot)
+    }
+
+    private func giveUp(_ snapshot: Snapshot, because error: MachineError) async {
+        let left = state.withLockedValue { state -> [PreparedClone]? in
+            guard state.snapshot == snapshot else { return nil }
+            state.snapshot = nil
+            defer { state.ready = [] }
+            return state.ready
+        }
+        guard let left else { return }
+        logger.warning("the snapshot is bad and is not used again", metadata: [LogKeys.error: "\(error)"])
+        let store = store
+        do throws(SnapshotError) {
+            try await BlockingPool.run { () throws(SnapshotError) in
+                try store.quarantine(snapshot.id, reason: error.description)
+            }
+        } catch {
+            logger.error("cannot remove a bad snapshot", metadata: [LogKeys.error: "\(error)"])
+        }
+        for clone in left { await clone.destroy() }
+    }
+
+    private func obtain(for pool: Pool, _ schedule: inout CaptureSchedule) async {
+        // The first machine's boot is what somebody waits for; two at once take twice as long.
+        guard schedule.isDue(at: .now), pool.status().instances.booting == 0 else { return }
+        do throws(MachineError) {
+            let snapshot = try await capture.run()
+            schedule.succeeded(at: .now)
+            use(snapshot)
+            try await prepareOne(snapshot)
+            pool.snapshotAvailable(true)
+            logger.info("snapshot is ready", metadata: [LogKeys.image: "\(snapshot.manifest.image)"])
+        } catch {
+            if Task.isCancelled { return }
+            let isFirst = schedule.failed(at: .now)
+            logger.log(
+                level: isFirst ? .warning : .debug, "no snapshot was made: starts are cold boots",
+                metadata: [LogKeys.error: "\(error)"])
+        }
+    }
+
+    private func use(_ snapshot: Snapshot) {
+        state.withLockedValue { $0.snapshot = snapshot }
+        store.touch(snapshot)
+    }
+
+    /// False when it gave way to starts that are under way, which have the cores first.
+    private func refill(for pool: Pool) async -> Bool {
+        while !Task.isCancelled, let snapshot = state.withLockedValue({ $0.snapshot }) {
+            let status = pool.status()
+            if status.requests.queued > 0, status.instances.restoring > 0 { return false }
+            guard readyCount < min(most, status.config.max - status.instances.total) else { return true }
+            do throws(MachineError) { try await prepareOne(snapshot) } catch {
+                if !Task.isCancelled {
+                    logger.warning("cannot prepare a clone", metadata: [LogKeys.error: "\(error)"])
+                }
+                return true
+            }
+        }
+        return true
+    }
+
+    private func prepareOne(_ snapshot: Snapshot) async throws(MachineError) {
+        let clone = try await prepare(snapshot)
+        let kept = state.withLockedValue { state in
+            guard state.snapshot == snapshot, !state.isClosed else { return false }
+            state.ready.append(clone)
+            return true
+        }
+        if !kept { await clone.destroy() }
+    }
+
+    private func prepare(_ snapshot: Snapshot) async throws(MachineError) -> PreparedClone {
+        try await starter.prepare(try await request(), from: snapshot)
+    }
+}

@@ -1,0 +1,86 @@
+import GuestBoot
+package import HostNetwork
+import LinuxHost
+package import VMM
+
+/// One microVM that this process started or took over: its VMM, its slot and the connection to its agent.
+///
+/// The steps of one machine do not overlap; each re-checks nothing after an `await` because only the owner calls them:
+/// the pool's driver one after the other, or one command.
+package final class Machine: Sendable {
+    package let id: MachineID
+    package let slot: Slot
+    package let vm: any VirtualMachine
+    package let agent: AgentConnection
+    let records: MachineRecords
+
+    package init(id: MachineID, slot: Slot, vm: any VirtualMachine, agent: AgentConnection, records: MachineRecords) {
+        self.id = id
+        self.slot = slot
+        self.vm = vm
+        self.agent = agent
+        self.records = records
+    }
+
+    package func pause() async throws(MachineError) {
+        do { try await vm.pause() } catch { throw .vmm(error) }
+    }
+
+    /// Continues the guest; when this returns its clock is right.
+    package func resume() async throws(MachineError) {
+        do { try await vm.resume() } catch { throw .vmm(error) }
+        try await agent.setClock()
+    }
+
+    /// Writes the machine's state for other processes to read; a machine that is gone meanwhile gets no record again.
+    package func note(_ state: MachineRecord.State, in record: MachineRecord) async {
+        var record = record
+        record.state = state
+        let (final, records) = (record, records)
+        // What `list` shows is not worth an error of the service.
+        try? await BlockingPool.run { () throws(MachineError) in try records.update(final) }
+    }
+
+    /// Asks the app to end, gives it `grace`, then kills the VMM; frees everything and removes the record.
+    package func stop(grace: Duration) async {
+        if grace > .zero {
+            await GracefulStop.run(agent: agent, vm: vm, grace: grace)
+        }
+        await destroy()
+    }
+
+    /// Kills the VMM and removes everything of the machine. Idempotent.
+    package func destroy() async {
+        await agent.close()
+        await vm.destroy()
+        let (id, records) = (id, records)
+        // The next start's sweep tries again what could not be removed now.
+        try? await BlockingPool.run { () throws(MachineError) in try records.remove(id) }
+    }
+}
+
+extension AgentConnection {
+    /// Sets the guest's wall clock to the host's.
+    package func setClock() async throws(MachineError) {
+        try await request(.setClock(nanosecondsSinceEpoch: WallClock.nanoseconds()))
+    }
+}
+
+/// The ladder of a polite stop: the agent's stop, the grace, and then nothing more is waited for.
+enum GracefulStop {
+    /// Returns when the VMM has ended or `grace` and a second for the power-off have passed.
+    static func run(agent: AgentConnection, vm: any VirtualMachine, grace: Duration) async {
+        let milliseconds = UInt32(clamping: Int64(grace / .milliseconds(1)))
+        // A silent agent is the case that the kill after the grace is for.
+        _ = try? await agent.request(.stop(graceMilliseconds: milliseconds), timeout: .seconds(2))
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await vm.waitForExit() }
+            group.addTask {
+                // Cancelled as soon as the VMM is gone.
+                try? await Task.sleep(for: grace + .seconds(2))
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+}

@@ -1,0 +1,246 @@
+import GuestBoot
+package import Logging
+package import MachinePool
+import NIOConcurrencyHelpers
+import Telemetry
+import VMM
+
+/// Carries out what the pool decides: boots, pauses, resumes and stops real machines and reports how it went.
+package final class PoolDriver: MachineDriver {
+    private enum Command: Sendable {
+        /// The stream says when the pool gives the machine up before its start is over.
+        case start(MachineRef, StartMethod, abandoned: AsyncStream<Void>)
+        case pause(MachineRef)
+        case resume(MachineRef)
+        case stop(MachineRef)
+    }
+
+    /// How the driver boots one machine and what must happen around its pauses.
+    package struct Actions: Sendable {
+        package typealias Start = @Sendable () async throws(MachineError) -> (machine: Machine, record: MachineRecord)
+
+        package var boot: Start
+        /// Nil where there are no snapshots; the pool asks for restores only once it is told that there is one.
+        package var restore: Start?
+        /// Returns when no connection of ours to the machine is open: a paused guest must receive nothing.
+        package var closeConnections: @Sendable (MachineRef) async -> Void
+
+        package init(
+            boot: @escaping Start, restore: Start? = nil,
+            closeConnections: @escaping @Sendable (MachineRef) async -> Void
+        ) {
+            self.boot = boot
+            self.restore = restore
+            self.closeConnections = closeConnections
+        }
+    }
+
+    private struct Entry {
+        var machine: Machine
+        var record: MachineRecord
+        var isPaused = false
+    }
+
+    private struct State {
+        var entries: [MachineRef: Entry] = [:]
+        /// Machines whose start is under way, each with the way to give it up; whoever removes one decides its end.
+        var starting: [MachineRef: AsyncStream<Void>.Continuation] = [:]
+    }
+
+    private let state = NIOLockedValueBox(State())
+    private let commands: AsyncStream<Command>
+    private let feed: AsyncStream<Command>.Continuation
+    package let logger: Logger
+    private let stopGrace: Duration
+
+    package init(logger: Logger, stopGrace: Duration = .seconds(5)) {
+        (commands, feed) = AsyncStream.makeStream()
+        self.logger = logger
+        self.stopGrace = stopGrace
+    }
+
+    package func start(_ machine: MachineRef, _ method: StartMethod) {
+        let (abandoned, giveUp) = AsyncStream.makeStream(of: Void.self)
+        // Before the command is seen, so that a stop which comes right behind it finds the start.
+        state.withLockedValue { $0.starting[machine] = giveUp }
+        feed.yield(.start(machine, method, abandoned: abandoned))
+    }
+    package func pause(_ machine: MachineRef) { feed.yield(.pause(machine)) }
+    package func resume(_ machine: MachineRef) { feed.yield(.resume(machine)) }
+    package func stop(_ machine: MachineRef, reason: StopReason) { feed.yield(.stop(machine)) }
+
+    /// The machine behind a reference, for connecting to it; nil once it is gone.
+    package func machine(_ ref: MachineRef) -> Machine? { state.withLockedValue { $0.entries[ref]?.machine } }
+    package func record(_ ref: MachineRef) -> MachineRecord? { state.withLockedValue { $0.entries[ref]?.record } }
+
+    /// Carries out commands until it is cancelled; then every machine is destroyed.
+    package func run(pool: Pool, actions: Actions) async {
+        await withDiscardingTaskGroup { group in
+            for await command in commands {
+                group.addTask { await self.carryOut(command, pool, actions) }
+            }
+            group.cancelAll()
+        }
+        let left = state.withLockedValue { state in
+            defer { state.entries = [:] }
+            return state.entries.values.map(\.machine)
+        }
+        for machine in left { await machine.destroy() }
+    }
+
+    private func carryOut(_ command: Command, _ pool: Pool, _ actions: Actions) async {
+        switch command {
+        case .start(let ref, let method, let abandoned): await start(ref, method, abandoned, pool, actions)
+        case .pause(let ref): await pause(ref, pool, actions)
+        case .resume(let ref): await resume(ref, pool)
+        case .stop(let ref): await stop(ref, pool, actions)
+        }
+    }
+
+    private func start(
+        _ ref: MachineRef, _ method: StartMethod, _ abandoned: AsyncStream<Void>, _ pool: Pool, _ actions: Actions
+    ) async {
+        let begin = method == .restore ? actions.restore ?? actions.boot : actions.boot
+        let machine: Machine
+        let record: MachineRecord
+        do throws(MachineError) {
+            (machine, record) = try await unless(abandoned, begin)
+        } catch {
+            let wanted = state.withLockedValue { $0.starting.removeValue(forKey: ref) != nil }
+            if wanted {
+                logger.warning("machine did not start", metadata: [LogKeys.error: "\(error)"])
+                pool.report(.failed(ref, reason: error.description))
+            }
+            return pool.report(.gone(ref, reason: wanted ? error.description : nil))
+        }
+        let kept = state.withLockedValue { state in
+            guard state.starting.removeValue(forKey: ref) != nil else { return false }
+            state.entries[ref] = Entry(machine: machine, record: record)
+            return true
+        }
+        guard kept else {
+            await machine.destroy()
+            return pool.report(.gone(ref))
+        }
+        logger.info(
+            "machine is ready", metadata: [LogKeys.machine: "\(record.id)", LogKeys.startKind: "\(method.rawValue)"])
+        pool.describe(ref, as: MachineDescription(id: record.id.text, address: record.address))
+        pool.report(.ready(ref))
+        if method == .restore {
+            // A clone was recorded before it ran; that it runs is written once nobody waits for it any more.
+            await write(ref, as: .running)
+        }
+        await watch(machine, ref, pool, actions)
+    }
+
+    /// Runs a start; when the pool gives it up meanwhile the start is cancelled, which frees what it had made.
+    private func unless(
+        _ abandoned: AsyncStream<Void>,
+        _ begin: @escaping @Sendable () async throws(MachineError) -> (machine: Machine, record: MachineRecord)
+    ) async throws(MachineError) -> (Machine, MachineRecord) {
+        typealias Outcome = Result<(Machine, MachineRecord), MachineError>
+        let outcome = await withTaskGroup(of: Outcome?.self) { group -> Outcome? in
+            group.addTask {
+                do throws(MachineError) {
+                    let (machine, record) = try await begin()
+                    return .success((machine, record))
+                } catch {
+                    return .failure(error)
+                }
+            }
+            group.addTask {
+                for await _ in abandoned { break }
+                return nil
+            }
+            var first = await group.next() ?? nil
+            group.cancelAll()
+            while first == nil, let next = await group.next() { first = next }
+            return first
+        }
+        guard let outcome else { throw .cancelled }
+        return try outcome.get()
+    }
+
+    /// Lives as long as the machine: its VMM's end and its app's end are both the machine's end.
+    private func watch(_ machine: Machine, _ ref: MachineRef, _ pool: Pool, _ actions: Actions) async {
+        let reason = await withTaskGroup(of: String?.self) { group in
+            group.addTask {
+                await machine.vm.waitForExit()
+                return Task.isCancelled ? nil : "the instance's VMM ended"
+            }
+            group.addTask {
+                for await state in machine.agent.states {
+                    if case .ended(let exit) = state.phase { return "the app \(exit)" }
+                }
+                // The connection broke; whether the machine did is the other task's to say.
+                await machine.vm.waitForExit()
+                return Task.isCancelled ? nil : "the instance's VMM ended"
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
+        guard let reason, take(ref) != nil else { return }
+        logger.warning(
+            "machine ended by itself", metadata: [LogKeys.machine: "\(machine.id)", LogKeys.error: "\(reason)"])
+        pool.report(.failed(ref, reason: reason))
+        await actions.closeConnections(ref)
+        await machine.destroy()
+        pool.report(.gone(ref, reason: reason))
+    }
+
+    /// Whoever takes the entry ends the machine; everybody else finds nothing.
+    private func take(_ ref: MachineRef) -> Entry? {
+        state.withLockedValue { $0.entries.removeValue(forKey: ref) }
+    }
+
+    private func pause(_ ref: MachineRef, _ pool: Pool, _ actions: Actions) async {
+        guard let machine = machine(ref) else { return }
+        await actions.closeConnections(ref)
+        do throws(MachineError) {
+            try await machine.pause()
+            mark(ref, paused: true)
+            pool.report(.paused(ref))
+            await write(ref, as: .paused)
+        } catch {
+            pool.report(.failed(ref, reason: error.description))
+        }
+    }
+
+    private func resume(_ ref: MachineRef, _ pool: Pool) async {
+        guard let machine = machine(ref) else { return }
+        do throws(MachineError) {
+            try await machine.resume()
+            mark(ref, paused: false)
+            // The request first: the record is for people who list machines.
+            pool.report(.resumed(ref))
+            await write(ref, as: .running)
+        } catch {
+            pool.report(.failed(ref, reason: error.description))
+        }
+    }
+
+    private func mark(_ ref: MachineRef, paused: Bool) {
+        state.withLockedValue { $0.entries[ref]?.isPaused = paused }
+    }
+
+    private func write(_ ref: MachineRef, as state: MachineRecord.State) async {
+        guard let entry = self.state.withLockedValue({ $0.entries[ref] }) else { return }
+        await entry.machine.note(state, in: entry.record)
+    }
+
+    private func stop(_ ref: MachineRef, _ pool: Pool, _ actions: Actions) async {
+        guard let entry = take(ref) else {
+            // Still starting: the start is cancelled and reports the end. Otherwise it ended by itself and was reported.
+            state.withLockedValue { $0.starting.removeValue(forKey: ref) }?.yield()
+            return
+        }
+        await actions.closeConnections(ref)
+        if entry.isPaused {
+            // A paused app cannot see its stop signal. One that cannot be continued is killed by the stop.
+            try? await entry.machine.resume()
+        }
+        await entry.machine.stop(grace: stopGrace)
+        pool.report(.gone(ref))
+    }
+}

@@ -1,0 +1,204 @@
+import Glibc
+import HostNetwork
+import LinuxHost
+import Machines
+import Snapshots
+import SystemPackage
+import TestSupport
+import Testing
+import VMM
+
+@testable import Firecracker
+
+@Suite(
+    .enabled(if: Host.isRoot, "needs root for network namespaces"),
+    .enabled(if: qemu != nil, "needs qemu-system-x86_64"),
+    .enabled(if: Host.guestKernel != nil, "needs a guest kernel: FCCTL_KERNEL, the net or apt"))
+struct EmulatedCloneTests {
+    @Test func `a clone of a template answers much sooner than a boot`() async throws {
+        try await CloneBench.with(.qemu) { bench in
+            let begun = ContinuousClock.now
+            let booted = try await bench.starter.start(try await bench.machine()).machine
+            _ = try GuestRequest.send(to: booted.slot, port: bench.port)
+            let cold = ContinuousClock.now - begun
+            await booted.destroy()
+            let warm = try await expectClone(bench)
+            print("qemu: cold \(cold), clone \(warm)")
+            #expect(warm < cold / 8)
+        }
+    }
+
+    @Test func `8 clones at once are told apart by name and random draws, and know the time`() async throws {
+        try await CloneBench.with(.qemu) { bench in
+            let snapshot = try await bench.capture().run()
+            let before = try bench.hashes(snapshot)
+            let machines = try await cloneMany(8, of: snapshot, bench)
+            var names: Set<Substring> = []
+            var draws: Set<Substring> = []
+            for machine in machines {
+                // The first answers are slow under emulation; the clock is read in a later one.
+                _ = try bench.text("/id", of: machine)
+                let sent = WallClock.nanoseconds()
+                let words = try bench.text("/id", of: machine).split(separator: " ")
+                let received = WallClock.nanoseconds()
+                try #require(words.count == 3)
+                names.insert(words[0])
+                draws.insert(words[2])
+                let time = try #require(UInt64(words[1]))
+                #expect(
+                    time + 50_000_000 > sent && time < received + 50_000_000, "\(time) is not in \(sent)...\(received)")
+            }
+            #expect(names.count == 8 && draws.count == 8, "\(names) \(draws)")
+            for machine in machines { await machine.destroy() }
+            #expect(try bench.hashes(snapshot) == before)
+        }
+    }
+
+    @Test func `a clone has its own writable disk, with what the template had on it`() async throws {
+        try await CloneBench.with(.qemu, disk: .mebibytes(16)) { bench in
+            let snapshot = try await bench.capture().run()
+            let disk = try SHA256.hash(file: snapshot.files.scratchDisk)
+            let machines = try await cloneMany(2, of: snapshot, bench)
+            for machine in machines { #expect(try GuestRequest.send(to: machine.slot, port: bench.port).status == 200) }
+            for machine in machines { await machine.destroy() }
+            #expect(try SHA256.hash(file: snapshot.files.scratchDisk) == disk)
+        }
+    }
+
+    @Test(arguments: ["state-flipped", "state-empty"])
+    func `a state that QEMU does not like is an error, and the clone is gone`(_ damage: String) async throws {
+        try await CloneBench.with(.qemu) { bench in try await expectRefusal(damage, bench) }
+    }
+}
+
+@Suite(
+    .enabled(if: Host.isRoot, "needs root for network namespaces and the jailer"),
+    .enabled(if: Files.exists("/dev/kvm"), "needs /dev/kvm"),
+    .enabled(if: firecracker != nil, "needs Firecracker: scripts/fetch-firecracker"),
+    .enabled(if: CloneBench.hasProbe, "needs the probe guest: make -C Tests/Guests/probe"))
+struct FirecrackerCloneTests {
+    @Test func `a clone of a template answers, and the template stays as it was`() async throws {
+        try await CloneBench.with(.firecracker) { bench in _ = try await expectClone(bench) }
+    }
+
+    @Test func `64 clones, 8 at once, are told apart, and the template stays as it was`() async throws {
+        try await CloneBench.with(.firecracker) { bench in
+            let snapshot = try await bench.capture().run()
+            let before = try bench.hashes(snapshot)
+            var generations: Set<String> = []
+            for _ in 0..<8 {
+                let machines = try await cloneMany(8, of: snapshot, bench)
+                for machine in machines {
+                    let text = try bench.text("/", of: machine)
+                    let generation = try #require(
+                        text.split(separator: "\"generation\":\"").last?.prefix { $0 != "\"" })
+                    generations.insert(String(generation))
+                    let clock = try #require(text.split(separator: "\"clock\":").last?.prefix { $0.isNumber })
+                    let given = try #require(UInt64(clock))
+                    #expect(WallClock.nanoseconds() - given < 5_000_000_000)
+                }
+                for machine in machines { await machine.destroy() }
+            }
+            #expect(generations.count == 64)
+            #expect(try bench.hashes(snapshot) == before)
+        }
+    }
+
+    @Test(arguments: ["state-flipped", "state-empty", "memory-empty"])
+    func `a snapshot that Firecracker does not like is an error, and the clone is gone`(_ damage: String) async throws {
+        try await CloneBench.with(.firecracker) { bench in try await expectRefusal(damage, bench) }
+    }
+
+    @Test func `an app that does not answer the warm-up or a hook makes no template and leaves nothing`() async throws {
+        try await CloneBench.with(.firecracker) { bench in
+            var hooks = SnapshotHooks()
+            hooks.beforeSnapshotPath = "/no-such-hook"
+            let error = await #expect(throws: MachineError.self) { _ = try await bench.capture(hooks: hooks).run() }
+            #expect("\(error as Any)".contains("/no-such-hook"))
+            hooks.beforeSnapshotPath = nil
+            hooks.afterRestorePath = "/no-such-hook"
+            let second = await #expect(throws: MachineError.self) { _ = try await bench.capture(hooks: hooks).run() }
+            #expect("\(second as Any)".contains("first clone"))
+            #expect(try Files.list(bench.state.snapshots) == [])
+            #expect(try bench.starter.records.all().isEmpty)
+            #expect(try Files.list(bench.state.jails.appending("firecracker")) == [])
+            hooks.afterRestorePath = "/healthz"
+            _ = try await bench.capture(hooks: hooks).run()
+        }
+    }
+
+    @Test func `two that want the same template make one`() async throws {
+        try await CloneBench.with(.firecracker) { bench in
+            async let first = bench.capture().run()
+            async let second = bench.capture().run()
+            let (one, other) = try await (first, second)
+            #expect(one == other)
+            #expect(one.manifest.createdAt == other.manifest.createdAt)
+        }
+    }
+}
+
+/// Captures a template and lets three clones of it answer; returns the best time from the order to the first byte.
+@discardableResult
+func expectClone(_ bench: CloneBench) async throws -> Duration {
+    let begun = ContinuousClock.now
+    let snapshot = try await bench.capture().run()
+    print("template: \(ContinuousClock.now - begun), \(bench.store.allocated(snapshot.id) >> 10) KiB on disk")
+    let before = try bench.hashes(snapshot)
+    var best = Duration.seconds(1000)
+    for _ in 0..<3 {
+        let clone = try await bench.prepare(snapshot)
+        let restoring = ContinuousClock.now
+        let (machine, _) = try await clone.restore()
+        let ready = ContinuousClock.now
+        let answer = try GuestRequest.send(to: machine.slot, port: bench.port)
+        #expect(answer.status == 200)
+        best = min(best, answer.firstByte - restoring)
+        print("clone: restore \(ready - restoring), first byte \(answer.firstByte - restoring)")
+        await machine.destroy()
+    }
+    #expect(try bench.hashes(snapshot) == before)
+    #expect(try bench.starter.records.all().isEmpty)
+    // The second time it is found.
+    #expect(try await bench.capture().run() == snapshot)
+    return best
+}
+
+func cloneMany(_ count: Int, of snapshot: Snapshot, _ bench: CloneBench) async throws -> [Machine] {
+    var clones: [PreparedClone] = []
+    for _ in 0..<count { clones.append(try await bench.prepare(snapshot)) }
+    // As the pool does it: no more at once than there are cores.
+    return try await withThrowingTaskGroup(of: Machine.self) { group in
+        var machines: [Machine] = []
+        for (index, clone) in clones.enumerated() {
+            if index >= HostIdentity.cores, let machine = try await group.next() { machines.append(machine) }
+            group.addTask { try await clone.restore().machine }
+        }
+        for try await machine in group { machines.append(machine) }
+        return machines
+    }
+}
+
+func expectRefusal(_ damage: String, _ bench: CloneBench) async throws {
+    let snapshot = try await bench.capture().run()
+    func rewrite(_ path: FilePath, _ change: (inout [UInt8]) -> Void) throws {
+        var bytes = try Files.read(path, limit: 1 << 30)
+        change(&bytes)
+        try AtomicFile.write(bytes, to: path, mode: 0o444)
+    }
+    switch damage {
+    case "state-flipped":
+        try rewrite(snapshot.files.state) { for index in stride(from: 60, to: $0.count, by: 97) { $0[index] ^= 0xff } }
+    case "state-empty": try rewrite(snapshot.files.state) { $0 = [] }
+    default: try rewrite(snapshot.files.memory) { $0 = [] }
+    }
+    let error = await #expect(throws: MachineError.self) {
+        try await bench.prepare(snapshot).restore().machine.destroy()
+    }
+    print("\(damage): \(error as Any)")
+    #expect(try bench.starter.records.all().isEmpty)
+    // The whole of it is found before anybody tries, and made again.
+    #expect(try await bench.capture().existing() == nil)
+    #expect(try bench.store.quarantined().count == 1)
+    _ = try await bench.capture().run()
+}
