@@ -1,0 +1,28 @@
+import HostNetwork
+import Images
+import LinuxHost
+import Machines
+import Snapshots
+
+/// What every command does first: removes what dead processes of this state directory left on the host and on disk.
+enum HostSweep {
+    static func run(_ machines: MachineSweep, _ images: ImageStore, _ state: StateDirectory) async throws {
+        try await machines.run()
+        let tag = machines.tag
+        try await BlockingPool.run { () throws in
+            try NetworkSweep.run(tag: tag)
+            try images.sweep()
+            try SnapshotStore(state).sweep()
+            for folder in [state.initramfs, state.binaries, state.kernels, UplinkFiles().folder] {
+                try Leftovers.remove(in: folder)
+            }
+        }
+    }
+
+    /// After the machines of a command are gone: takes away what their slots needed of the host's network.
+    static func network(_ state: StateDirectory) async {
+        let tag = NetworkTag(state)
+        // The command has done its work; what cannot be removed now is removed by the next one.
+        _ = try? await BlockingPool.run { () throws(HostNetworkError) in try NetworkSweep.run(tag: tag) }
+    }
+}

@@ -1,0 +1,98 @@
+import FoundationEssentials
+import Testing
+
+/// `/api/status`, as far as the tests look at it.
+struct Status: Decodable {
+    struct Start: Decodable {
+        let count: Int
+        let avg_ms: Double
+    }
+
+    enum Setting: Decodable, Equatable {
+        case number(Double)
+        case text(String)
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let number = try? container.decode(Double.self) {  // a text then
+                self = .number(number)
+            } else {
+                self = .text(try container.decode(String.self))
+            }
+        }
+    }
+
+    let instances: [String: Int]
+    let requests: [String: Int]
+    let starts: [String: Start]
+    let config: [String: Setting]
+}
+
+/// An entry of `/api/instances`.
+struct Instance: Decodable {
+    let id: String
+    let state: String
+    let requests: Int
+}
+
+/// What `list -o json`, `info -o json` and `run -o json` print about a machine.
+struct MachineReport: Decodable {
+    let id: String
+    let name: String
+    let state: String
+    let image: String
+    let ip: String?
+    let app_port: Int?
+    let cpus: Int
+    let mem_mib: Int
+    let vmm: String
+    let pid: Int32?
+    let gateway: String?
+    let exit: String?
+    let phases_ms: [String: Double]?
+}
+
+extension Fcctl {
+    /// Starts a gateway on a free port and waits until it says where it listens.
+    func serve(
+        _ arguments: [String], environment: [String: String] = [:], within seconds: Int = 120
+    ) throws -> (gateway: Program, url: String) {
+        let gateway = try start(["serve", "--port", "0"] + arguments, environment: environment)
+        let line = try gateway.line(with: "http://", within: seconds)
+        let url = try #require(line.split(separator: " ").first { $0.hasPrefix("http://") })
+        return (gateway, String(url))
+    }
+
+    func report(_ machine: String) throws -> MachineReport {
+        try decode(MachineReport.self, try succeed(["info", machine, "--output", "json"]))
+    }
+
+    func list() throws -> [MachineReport] {
+        try decode([MachineReport].self, try succeed(["list", "--output", "json"]))
+    }
+
+    func decode<Value: Decodable>(_ type: Value.Type, _ text: String) throws -> Value {
+        try JSONDecoder().decode(type, from: Data(text.utf8))
+    }
+
+    /// Waits for something that sends no event.
+    func until(_ what: String, within seconds: Int = 60, _ isTrue: () throws -> Bool) throws {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while try !isTrue() {
+            guard ContinuousClock.now < deadline else {
+                throw Program.TimedOut(description: "waited \(seconds) s until \(what)")
+            }
+            shortPause()
+        }
+    }
+}
+
+extension Fcctl {
+    /// Asks a machine's app at the address and port that `info` shows; the body of its answer.
+    func ask(_ machine: String, _ path: String, port: Int? = nil) throws -> String {
+        let report = try report(machine)
+        let address = try #require(report.ip)
+        let url = "http://\(address):\(port ?? report.app_port ?? 3000)\(path)"
+        return try Fcctl.tool("curl", ["--silent", "--show-error", "--max-time", "60", url])
+    }
+}
