@@ -180,14 +180,16 @@ final class Supervisor {
         Console.write(text)
     }
 
-    /// Half a second at most: for the connected clients to take the state and the log, or for the first one to come.
+    /// Half a second at most for the connected clients to take the state and the log; three for the first one to come:
+    /// a host that boots a machine is on its way while a short job is over already.
     private func waitForClients() {
-        let deadline = g_uptime() + 500_000_000
-        while g_uptime() < deadline {
+        let ended = g_uptime()
+        while true {
+            let deadline = ended + (wasEverGreeted ? 500_000_000 : 3_000_000_000)
             for client in clients { client.feed(ring) }
             let now = g_uptime()
-            if wasEverGreeted, clients.allSatisfy({ $0.isSettled(at: now) }) { return }
-            turn(until: min(deadline, g_uptime() + 5_000_000))
+            if now >= deadline || (wasEverGreeted && clients.allSatisfy { $0.isSettled(at: now) }) { return }
+            turn(until: min(deadline, now + 5_000_000))
         }
     }
 }
