@@ -45,7 +45,7 @@ package enum MachineError: Error, CustomStringConvertible {
         case .ownedByGateway(let name, let gateway):
             "\(name) belongs to the running gateway \(gateway), which decides about it; stop the gateway instead"
         case .appExited(let exit, let log):
-            "the app \(exit) before it was ready" + MachineError.quote(log)
+            "the app \(exit)" + (exit.message.isEmpty ? " before it was ready" + MachineError.quote(log) : "")
         case .appNeverListened(let port, let others, let loopbackOnly, let after, let log):
             MachineError.neverListened(port, others, loopbackOnly, after) + MachineError.quote(log)
         case .guestSilent(let after, let log):
