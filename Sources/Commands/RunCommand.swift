@@ -10,8 +10,8 @@ struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Create and boot one machine from a container image; it runs until you stop it.",
         discussion: """
-            IMAGE is demo, docker-archive:FILE, oci-archive:FILE, oci:DIR[:TAG], a path to one of these, or a name that
-            the local store or a Docker or Podman socket knows.
+            IMAGE is demo, docker-archive:FILE, oci-archive:FILE, oci:DIR[:TAG], a path to one of these, or a name \
+            that the local store or a Docker or Podman socket knows.
             """)
     @OptionGroup var global: GlobalOptions
     @OptionGroup var machine: MachineOptions

@@ -16,8 +16,9 @@ struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", abstract: "Serve an image over HTTP: machines start, pause and go as requests come.",
         discussion: """
-            IMAGE is demo, docker-archive:FILE, oci-archive:FILE, oci:DIR[:TAG], a path to one of these, or a name that
-            the local store or a Docker or Podman socket knows. SIGTERM finishes what is in flight; a second one does not.
+            IMAGE is demo, docker-archive:FILE, oci-archive:FILE, oci:DIR[:TAG], a path to one of these, or a name \
+            that the local store or a Docker or Podman socket knows. SIGTERM finishes what is in \
+            flight; a second one does not.
             """)
     @OptionGroup var global: GlobalOptions
     @OptionGroup var machine: MachineOptions
