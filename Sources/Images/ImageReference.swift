@@ -53,6 +53,8 @@ package struct ImageReference: Sendable, Hashable, CustomStringConvertible {
         guard text == "localhost" || text.contains(".") || text.contains(":") || text.contains("[") else {
             return false
         }
+        // No host has an empty label, and a path must never have this one.
+        if text.contains("..") { return false }
         return text.utf8.allSatisfy { byte in
             isAlphanumeric(byte) || (65...90).contains(byte) || [0x2d, 0x2e, 0x3a, 0x5b, 0x5d].contains(byte)
         }

@@ -19,7 +19,7 @@ import Testing
 
     @Test(arguments: [
         "", "UPPER", "a b", "a:", "a:b:c", "/a", "a/", "a//b", "-a", "a@sha256:12", "a?x=1", "a#b", "a/../b", "a:\u{7}",
-        "a%2e", String(repeating: "a", count: 600), "app:.hidden", "ä",
+        "a%2e", String(repeating: "a", count: 600), "app:.hidden", "ä", "0A..bA/0", "registry..example/app",
     ])
     func `what is no name is refused`(text: String) {
         #expect(ImageReference(text) == nil)
