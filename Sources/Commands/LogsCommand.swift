@@ -20,12 +20,22 @@ struct LogsCommand: AsyncParsableCommand {
         try global.requireRoot(to: "reading a machine's log")
         let control = try await MachineControl.open(global)
         let record = try await control.find(target.machine)
-        for await chunk in try await control.logs(record, tail: min(tail, 256) << 10, follow: follow) {
-            if raw {
-                Output.raw(chunk)
-            } else {
-                Output.raw(Array(String(decoding: chunk, as: UTF8.self).terminalSafe.utf8))
+        let chunks = try await control.logs(record, tail: min(tail, 256) << 10, follow: follow)
+        await withTaskGroup(of: Void.self) { [raw, follow] group in
+            group.addTask {
+                for await chunk in chunks {
+                    Output.raw(raw ? chunk : Array(String(decoding: chunk, as: UTF8.self).terminalSafe.utf8))
+                }
             }
+            if follow {
+                group.addTask {
+                    await control.waitForEnd(of: record)
+                    // What the guest sent before it went is on its way to the other task; its goodbye may be lost.
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+            await group.next()
+            group.cancelAll()
         }
     }
 }

@@ -98,6 +98,16 @@ package struct MachineControl: Sendable {
         }
     }
 
+    /// Returns when the machine's VMM has ended; at once when it is gone already. Cancellable.
+    package func waitForEnd(of record: MachineRecord) async {
+        // A process that cannot be found or watched is gone.
+        guard let process = record.process,
+            let found = try? Pidfd.find(process.pid, startTime: process.startTime),
+            let exit = try? ProcessExit.watch(found)
+        else { return }
+        await exit.wait()
+    }
+
     /// One change of one machine at a time, whoever asks; the record is read again once it is our turn.
     private func change(
         _ operation: MachineOperation, _ record: MachineRecord, force: Bool = false,
