@@ -62,7 +62,12 @@ let package = Package(
             "LoadTest", [.product(name: "NIOHTTP1", package: "swift-nio")] + nio,
             testing: ["Gateway", "MachinePool"]),
         part("Gateway", ["HTTPWire", "MachinePool", "Telemetry", log] + nio),
-        part("HTTPWire"),
+        part(
+            "HTTPWire",
+            testing: [
+                .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ]),
         part("MachinePool", ["Telemetry", .product(name: "NIOConcurrencyHelpers", package: "swift-nio")]),
         part(
             "Machines",

@@ -73,7 +73,7 @@ package struct HeadWriter {
         }
     }
 
-    /// The kept lines, neighbours in one copy.
+    /// The kept lines, neighbours in one copy. White space at the end of a value is left out: some readers keep it.
     mutating func put(kept fields: HeadFields, of bytes: UnsafeRawPointer) {
         var start = 0
         var end = 0
@@ -83,6 +83,11 @@ package struct HeadWriter {
                 start = Int(line.start)
             }
             end = Int(line.end)
+            if line.valueEnd &+ 2 != line.end {
+                put(bytes, start..<Int(line.valueEnd))
+                put("\r\n")
+                start = end
+            }
         }
         if end > start { put(bytes, start..<end) }
     }

@@ -12,7 +12,7 @@ import Testing
         let corpus = RequestCorpus.all.map(\.bytes).filter { $0.count < 2000 }
         var accepted = 0
         for run in 0..<Self.runs {
-            let bytes = mutate(corpus, &generator)
+            let bytes = Self.mutate(corpus, &generator)
             let whole = Result { try parseRequest(bytes) }
             let pieces = Result { try parseRequest(bytes, cuts: cuts(bytes.count, &generator)) }
             guard same(whole, pieces) else {
@@ -40,7 +40,7 @@ import Testing
         var generator = SeededGenerator(seed: Self.seed)
         let corpus = ResponseCorpus.all.map(\.bytes).filter { $0.count < 2000 }
         for run in 0..<Self.runs {
-            let bytes = mutate(corpus, &generator)
+            let bytes = Self.mutate(corpus, &generator)
             let whole = Result { try parseResponse(bytes) }
             let pieces = Result { try parseResponse(bytes, cuts: cuts(bytes.count, &generator)) }
             guard same(whole, pieces) else {
@@ -66,7 +66,7 @@ import Testing
         var generator = SeededGenerator(seed: Self.seed)
         let corpus = BodyTests.chunked.map(\.bytes).filter { $0.count < 200 }
         for run in 0..<Self.runs {
-            let bytes = mutate(corpus, &generator)
+            let bytes = Self.mutate(corpus, &generator)
             let whole = Result { try decodeBody(bytes, .chunked) }
             let pieces = Result { try decodeBody(bytes, .chunked, cuts: cuts(bytes.count, &generator)) }
             guard same(whole, pieces) else {
@@ -77,7 +77,7 @@ import Testing
     }
 
     /// Changes, removes, repeats or splices a few bytes; line ends and separators more often than others.
-    private func mutate(_ corpus: [[UInt8]], _ generator: inout SeededGenerator) -> [UInt8] {
+    static func mutate(_ corpus: [[UInt8]], _ generator: inout SeededGenerator) -> [UInt8] {
         var bytes = corpus[Int.random(in: 0..<corpus.count, using: &generator)]
         let marks = Array("\r\n\r\n :\t,;=/%#?0\u{0}".utf8)
         for _ in 0..<Int.random(in: 0...3, using: &generator) where !bytes.isEmpty {
