@@ -1,0 +1,86 @@
+"""slowhttptest's three attacks: their connections are closed in time, and another client is served meanwhile."""
+import http.client, re, shutil, socket, statistics, subprocess, threading, time
+
+COUNT = 200
+# Short time-outs, so that the test is; the rules are the same with the defaults.
+LIMIT = 3
+
+
+class Page:
+    """Answers every request with 256 KiB, so that a reader can be slow about it."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            threading.Thread(target=self.serve, args=(self.listener.accept()[0],), daemon=True).start()
+
+    def serve(self, client):
+        held = b""
+        try:
+            while data := client.recv(65536):
+                held += data
+                while b"\r\n\r\n" in held:
+                    head, _, held = held.partition(b"\r\n\r\n")
+                    size = 2 if head.startswith(b"GET /small") else 1 << 18
+                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+        except OSError:
+            pass
+        finally:
+            client.close()
+
+
+MODES = {
+    "slow heads (-H)": ["-H", "-i", "1", "-t", "GET"],
+    "slow bodies (-B)": ["-B", "-i", "1", "-s", "8192", "-t", "POST"],
+    "slow reading (-X)": ["-X", "-w", "512", "-y", "1024", "-n", "2", "-z", "32", "-k", "3"],
+}
+
+
+def victim(port, stop, times, wrong):
+    while not stop.wait(0.02):
+        began = time.monotonic()
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/small")
+            if connection.getresponse().read() != b"xx":
+                wrong.append("another client got a wrong answer")
+            connection.close()
+        except OSError as error:
+            wrong.append(f"another client got {error}")
+        times.append(time.monotonic() - began)
+
+
+def run(proxies):
+    if "--header-timeout" not in subprocess.run([proxies.binary, "serve", "--help"], capture_output=True, text=True).stdout:
+        print("  skipped: this build's time-outs cannot be set, and waiting for the defaults takes minutes")
+        return 0, []
+    if not shutil.which("slowhttptest"):
+        return 0, ["slowhttptest is missing: apt-get install slowhttptest"]
+    wrong = []
+    page = Page()
+    flags = ["--header-timeout", f"{LIMIT}s", "--body-timeout", f"{LIMIT}s"]
+    for name, mode in MODES.items():
+        with proxies.fcctl(page.port, *flags) as ours:
+            stop, times = threading.Event(), []
+            watching = threading.Thread(target=victim, args=(ours.port, stop, times, wrong))
+            watching.start()
+            out = subprocess.run(
+                ["slowhttptest", *mode, "-c", str(COUNT), "-r", str(COUNT), "-l", "20", "-p", "2", "-u", f"http://127.0.0.1:{ours.port}/"],
+                capture_output=True, text=True).stdout
+            stop.set()
+            watching.join()
+        plain = re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", out)
+        lasted = re.findall(r"slow HTTP test status on (\d+)th second", plain)
+        left = re.findall(r"connected:\s+(\d+)", plain)
+        ended = int(lasted[-1]) if lasted else None
+        p99 = statistics.quantiles(times, n=100)[98] if len(times) > 1 else 0
+        print(f"  {name}: {COUNT} connections, all closed after {ended} s; another client meanwhile: {len(times)} requests, p99 {p99 * 1000:.0f} ms")
+        if ended is None or not left or int(left[-1]) > 0 or ended > 2 * LIMIT + 6:
+            wrong.append(f"{name}: after {ended} s {left[-1:]} connections are open\n{plain[-800:]}")
+        if p99 > 1:
+            wrong.append(f"{name}: another client waited {p99:.2f} s")
+    return len(MODES), wrong
