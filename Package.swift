@@ -53,7 +53,7 @@ let package = Package(
         part(
             "Commands",
             [
-                "LoadTest", "Gateway", "MachinePool", "Machines", "Snapshots", "Firecracker", "QEMU", "VMM",
+                "LoadTest", "Gateway", "HTTPWire", "MachinePool", "Machines", "Snapshots", "Firecracker", "QEMU", "VMM",
                 "HostNetwork", "Images",
                 "GuestBoot", "LinuxHost", "Telemetry", system, log,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

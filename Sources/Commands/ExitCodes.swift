@@ -92,6 +92,7 @@ enum ExitCodes {
         switch error {
         case .permissionDenied: permission
         case .portInUse, .addressUnavailable: unavailable
+        case .logUnavailable: cannotCreate
         }
     }
 

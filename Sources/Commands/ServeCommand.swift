@@ -23,6 +23,7 @@ struct ServeCommand: AsyncParsableCommand {
     @OptionGroup var global: GlobalOptions
     @OptionGroup var machine: MachineOptions
     @OptionGroup var service: ServiceOptions
+    @OptionGroup var proxy: GatewayOptions
 
     @Option(
         name: .long,
@@ -41,11 +42,12 @@ struct ServeCommand: AsyncParsableCommand {
         OpenFileLimit.raise()
         guard upstream.isEmpty, let image else {
             return try await ServeSession(
-                global: global, machine: machine, service: service, image: image ?? upstream.joined(separator: ",")
+                global: global, machine: machine, service: service, proxy: proxy,
+                image: image ?? upstream.joined(separator: ",")
             ).run(upstreams: upstream)
         }
         try global.requireRoot(to: "serving")
-        try await ServeSession(global: global, machine: machine, service: service, image: image).run()
+        try await ServeSession(global: global, machine: machine, service: service, proxy: proxy, image: image).run()
     }
 }
 

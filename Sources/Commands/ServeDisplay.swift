@@ -13,10 +13,11 @@ final class ServeDisplay: Sendable {
     /// A line for each change of the machines, for logs and pipes.
     private let plain: Bool
 
-    init(block: StatusBlock, quiet: Bool) {
+    /// `sharesTerminal`: others write to the same terminal, so that nothing on it can be redrawn.
+    init(block: StatusBlock, quiet: Bool, sharesTerminal: Bool) {
         state = Mutex(State(block: block))
-        live = Output.stderrIsTerminal && !quiet
-        plain = !Output.stderrIsTerminal && !quiet
+        live = Output.stderrIsTerminal && !quiet && !sharesTerminal
+        plain = !live && !quiet
     }
 
     func begin() {

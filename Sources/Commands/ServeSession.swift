@@ -16,6 +16,7 @@ struct ServeSession {
     let global: GlobalOptions
     let machine: MachineOptions
     let service: ServiceOptions
+    let proxy: GatewayOptions
     let image: String
 
     func run() async throws {
@@ -24,9 +25,10 @@ struct ServeSession {
         let logger = ServeLog.logger(quiet: global.quiet)
         let driver = PoolDriver(logger: logger)
         let pool = Pool(configuration: service.pool, driver: driver)
+        let log = try AccessLogService(proxy, quiet: global.quiet)
         let gateway = Gateway(
             configuration: gatewayConfiguration, pool: pool, connector: MachineConnector(driver: driver),
-            group: HostSetup.group)
+            group: HostSetup.group, accessLog: log.writer)
         // The port first: when it is busy, nothing has been made yet.
         let address = try await gateway.start()
         let url = self.url(address)
@@ -34,9 +36,11 @@ struct ServeSession {
             try await serve(name, driver, pool, gateway, url: url)
         } catch {
             await gateway.drain(deadline: .zero)
+            await log.close()
             await HostSweep.network(global.state)
             throw error
         }
+        await log.close()
         await HostSweep.network(global.state)
         withExtendedLifetime(lock) {}
     }
@@ -62,7 +66,8 @@ struct ServeSession {
             restore: clones?.start(for: pool),
             closeConnections: { await gateway.closeUpstreams(of: $0) })
         let display = ServeDisplay(
-            block: StatusBlock(url: url, image: image, max: service.limits.max), quiet: global.quiet)
+            block: StatusBlock(url: url, image: image, max: service.limits.max), quiet: global.quiet,
+            sharesTerminal: proxy.logsToTerminal)
         display.begin()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await driver.run(pool: pool, actions: actions) }
@@ -136,7 +141,7 @@ struct ServeSession {
     }
 
     var gatewayConfiguration: GatewayConfiguration {
-        var configuration = GatewayConfiguration()
+        var configuration = proxy.configuration
         configuration.host = service.host
         configuration.port = Int(service.port)
         return configuration

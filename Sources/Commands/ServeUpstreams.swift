@@ -12,11 +12,14 @@ extension ServeSession {
         let lock = try await hold(name)
         let pool = Pool(configuration: service.pool, driver: upstreams)
         upstreams.attach(pool)
+        let log = try AccessLogService(proxy, quiet: global.quiet)
         let gateway = Gateway(
-            configuration: gatewayConfiguration, pool: pool, connector: upstreams, group: HostSetup.group)
+            configuration: gatewayConfiguration, pool: pool, connector: upstreams, group: HostSetup.group,
+            accessLog: log.writer)
         let address = try await gateway.start()
         let display = ServeDisplay(
-            block: StatusBlock(url: url(address), image: image, max: service.limits.max), quiet: global.quiet)
+            block: StatusBlock(url: url(address), image: image, max: service.limits.max), quiet: global.quiet,
+            sharesTerminal: proxy.logsToTerminal)
         display.begin()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await pool.run() }
@@ -34,6 +37,7 @@ extension ServeSession {
             await untilSignal(gateway, pool, display)
             group.cancelAll()
         }
+        await log.close()
         withExtendedLifetime(lock) {}
     }
 

@@ -23,7 +23,12 @@ package struct AddressBlock: Sendable, Equatable {
     }
 
     package func contains(_ address: SocketAddress) -> Bool {
-        guard let other = address.ipAddress.flatMap(Self.parse), other.count == bytes.count else { return false }
+        address.ipAddress.flatMap(Self.parse).map(contains) ?? false
+    }
+
+    /// `other` as four or sixteen bytes.
+    func contains(_ other: [UInt8]) -> Bool {
+        guard other.count == bytes.count else { return false }
         for bit in 0..<prefix {
             let mask = UInt8(0x80) >> UInt8(bit % 8)
             if (bytes[bit / 8] ^ other[bit / 8]) & mask != 0 { return false }
@@ -31,7 +36,8 @@ package struct AddressBlock: Sendable, Equatable {
         return true
     }
 
-    private static func parse(_ text: String) -> [UInt8]? {
+    /// Four bytes, or sixteen; nil for anything but an address.
+    static func parse(_ text: String) -> [UInt8]? {
         var four = in_addr()
         if inet_pton(AF_INET, text, &four) == 1 { return withUnsafeBytes(of: &four) { Array($0) } }
         var six = in6_addr()

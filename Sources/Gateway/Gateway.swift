@@ -17,13 +17,21 @@ package final class Gateway: Sendable {
     private let pool: Pool
     private let connector: any UpstreamConnector
     private let group: any EventLoopGroup
+    private let log: AccessLogWriter?
+    private let census: NIOLockedValueBox<ConnectionCensus>
     private let state = NIOLockedValueBox(State())
 
     /// Nothing happens until `start`. The pool must be running, and the group must outlive the gateway.
     package init(
-        configuration: GatewayConfiguration, pool: Pool, connector: any UpstreamConnector, group: any EventLoopGroup
+        configuration: GatewayConfiguration, pool: Pool, connector: any UpstreamConnector, group: any EventLoopGroup,
+        accessLog: AccessLogWriter? = nil
     ) {
         self.configuration = configuration
+        log = accessLog
+        let limits = configuration.limits
+        census = NIOLockedValueBox(
+            ConnectionCensus(
+                limit: min(limits.connections, Self.descriptors * 4 / 5), perClient: limits.connectionsPerClient))
         self.pool = pool
         self.connector = connector
         self.group = group
@@ -33,7 +41,9 @@ package final class Gateway: Sendable {
     package func start() async throws(GatewayError) -> SocketAddress {
         let feed = EventFeed(limit: configuration.limits.subscribers)
         let isLoopback = Self.isLoopback(configuration.host)
-        let admin = configuration.servesAdmin && isLoopback ? AdminRoutes(pool: pool, feed: feed) : nil
+        let admin =
+            configuration.servesAdmin && isLoopback
+            ? AdminRoutes(pool: pool, feed: feed, census: census, log: log) : nil
         await makeWorkers(admin)
         let listener: any Channel
         do {
@@ -72,11 +82,16 @@ package final class Gateway: Sendable {
         if let loop = workers.first?.loop {
             let all = EventLoopFuture.andAllComplete(finished, on: loop)
             let late = loop.scheduleTask(in: .nanoseconds(deadline.nanoseconds)) {
-                for entry in workers { entry.loop.execute { entry.worker.value.closeAll() } }
+                for entry in workers { entry.loop.execute { entry.worker.value.closeExchanges() } }
+            }
+            let tunnels = min(configuration.timeouts.tunnelDrain, deadline)
+            let lateTunnels = loop.scheduleTask(in: .nanoseconds(tunnels.nanoseconds)) {
+                for entry in workers { entry.loop.execute { entry.worker.value.closeTunnels() } }
             }
             // The future has no error: what fails has finished.
             try? await all.get()
             late.cancel()
+            lateTunnels.cancel()
         }
         await stop()
     }
@@ -95,10 +110,10 @@ package final class Gateway: Sendable {
         for loop in group.makeIterator() { loops.append(loop) }
         let count = loops.count
         for loop in loops {
-            let made = loop.submit { [configuration, pool, connector] in
+            let made = loop.submit { [configuration, pool, connector, log, census] in
                 let worker = Worker(
-                    loop: loop, configuration: configuration, pool: pool, connector: connector, admin: admin,
-                    loops: count)
+                    loop: loop, configuration: configuration, pool: pool, connector: connector, admin: admin, log: log,
+                    census: census, loops: count)
                 let bound = NIOLoopBound(worker, eventLoop: loop)
                 let tick = TimeAmount.nanoseconds(Int64(worker.timers.tick))
                 let task = loop.scheduleRepeatedTask(initialDelay: tick, delay: tick) { _ in bound.value.sweep() }
@@ -146,6 +161,13 @@ package final class Gateway: Sendable {
             // Fails only when the loop is shut down, and then nothing is open.
             try? await entry.loop.submit { entry.worker.value.closeAll() }.get()
         }
+    }
+
+    /// How many files and sockets this process may have open.
+    private static var descriptors: Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return .max / 8 }
+        return Int(clamping: min(limit.rlim_cur, 1 << 40))
     }
 
     /// Whether only this machine can reach the address.

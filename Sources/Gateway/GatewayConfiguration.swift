@@ -21,12 +21,16 @@ package struct GatewayTimeouts: Sendable, Equatable {
     package var firstByte: Duration = .seconds(300)
     /// Between two pieces of a response. Long, because event streams are silent for long.
     package var responseIdle: Duration = .seconds(3600)
+    /// From the request to the end of its response, whatever is under way. Then: 504, or the end. Zero: no such limit.
+    package var request: Duration = .zero
     /// Between two requests of a client's connection.
     package var keepAlive: Duration = .seconds(75)
     /// How long an unused connection to a machine is kept.
     package var upstreamIdle: Duration = .seconds(60)
     /// Without a byte in either direction of an upgraded connection.
     package var tunnelIdle: Duration = .seconds(3600)
+    /// How long an upgraded connection outlives the beginning of a drain.
+    package var tunnelDrain: Duration = .seconds(30)
     /// After a request with `Expect: 100-continue` went out, until the gateway answers 100 itself.
     package var expectation: Duration = .seconds(1)
 
@@ -36,8 +40,10 @@ package struct GatewayTimeouts: Sendable, Equatable {
 /// What the gateway accepts.
 package struct GatewayLimits: Sendable, Equatable {
     package var head = HeadLimits()
-    /// Client connections at once, over all loops.
+    /// Client connections at once. Never more than four fifths of the process's descriptors.
     package var connections = 20_000
+    /// Client connections at once from one address, or one IPv6 network of 64 bits; trusted proxies may have more.
+    package var connectionsPerClient = 10_000
     /// Bytes of a request body. Nil: no limit, bodies are streamed.
     package var body: UInt64?
     /// Bytes of a request that are kept so that it can be sent again.
@@ -63,6 +69,10 @@ package struct GatewayConfiguration: Sendable, Equatable {
     package var instanceHeaders = InstanceHeaders.all
     /// Peers whose X-Forwarded-*, X-Real-IP and Forwarded are kept and added to.
     package var trustedProxies: [AddressBlock] = []
+    /// Keeps X-Request-Id of every client, not only of trusted proxies.
+    package var keepsRequestIDs = false
+    /// Repeats what bears an Idempotency-Key as if its method were idempotent.
+    package var repeatsIdempotencyKeys = false
     /// Answers `/api/…` on this port, while it listens on loopback and is asked for by a loopback name.
     package var servesAdmin = true
 

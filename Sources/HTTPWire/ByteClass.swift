@@ -42,6 +42,7 @@ enum Octet {
     static let percent: UInt8 = 0x25
     static let asterisk: UInt8 = 0x2a
     static let comma: UInt8 = 0x2c
+    static let dash: UInt8 = 0x2d
     static let slash: UInt8 = 0x2f
     static let zero: UInt8 = 0x30
     static let colon: UInt8 = 0x3a

@@ -4,19 +4,22 @@ package enum FieldName: UInt8, Sendable {
     case host, contentLength, transferEncoding, connection, upgrade, expect, te, trailer
     /// Keep-Alive, Proxy-Connection, Proxy-Authenticate, Proxy-Authorization, HTTP2-Settings.
     case hopByHop
-    case forwardedFor, forwardedHost, forwardedProto
+    case forwardedFor, forwardedHost, forwardedProto, forwardedPort
     /// Any further X-Forwarded-* name.
     case forwardedOther
     case forwarded, realIP, requestID, via, maxForwards
     /// X-Instance-*, X-Latency-Ms, X-Start-Type: only the gateway says these.
     case instance
     case accept, authorization, date
+    case traceParent, traceState, idempotencyKey
+    /// Only for the access log.
+    case userAgent, referer
 
     /// Names that a Connection field cannot strip: routing, framing and identity rest on them.
     var isProtected: Bool {
         switch self {
         case .host, .contentLength, .transferEncoding, .authorization, .forwardedFor, .forwardedHost, .forwardedProto,
-            .forwardedOther, .forwarded, .realIP, .requestID, .via, .date:
+            .forwardedPort, .forwardedOther, .forwarded, .realIP, .requestID, .via, .date:
             true
         default: false
         }
@@ -40,14 +43,18 @@ package enum FieldName: UInt8, Sendable {
             return matches("expect") ? .expect : .other
         case 7:
             if matches("upgrade") { return .upgrade }
-            return matches("trailer") ? .trailer : .other
+            if matches("trailer") { return .trailer }
+            return matches("referer") ? .referer : .other
         case 9:
             if matches("forwarded") { return .forwarded }
             return matches("x-real-ip") ? .realIP : .other
         case 10:
             if matches("connection") { return .connection }
+            if matches("user-agent") { return .userAgent }
+            if matches("tracestate") { return .traceState }
             return matches("keep-alive") ? .hopByHop : .other
-        case 11: break
+        case 11:
+            if matches("traceparent") { return .traceParent }
         case 12:
             if matches("x-request-id") { return .requestID }
             if matches("max-forwards") { return .maxForwards }
@@ -59,8 +66,10 @@ package enum FieldName: UInt8, Sendable {
             if matches("http2-settings") { return .hopByHop }
         case 15:
             if matches("x-forwarded-for") { return .forwardedFor }
+            if matches("idempotency-key") { return .idempotencyKey }
         case 16:
             if matches("x-forwarded-host") { return .forwardedHost }
+            if matches("x-forwarded-port") { return .forwardedPort }
             if matches("proxy-connection") { return .hopByHop }
         case 17:
             if matches("transfer-encoding") { return .transferEncoding }

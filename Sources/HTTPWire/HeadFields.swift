@@ -24,12 +24,22 @@ package struct HeadFields: Sendable {
         lines.removeAll(keepingCapacity: true)
     }
 
+    /// Where the values of a name stand that go on to the machine, in order.
+    package func values(of name: FieldName) -> [Range<Int>] {
+        lines.filter { $0.name == name && $0.isKept }.map { Int($0.valueStart)..<Int($0.valueEnd) }
+    }
+
     /// Drops the lines that a Connection field lists, except those that cannot be stripped. Returns nothing to add.
     mutating func dropListed(in bytes: UnsafePointer<UInt8>) {
         for index in lines.indices where lines[index].name == .connection {
             var list = ListCursor(bytes, Int(lines[index].valueStart), Int(lines[index].valueEnd))
             while let element = list.next() { drop(element, in: bytes) }
         }
+    }
+
+    /// Drops every line of a name.
+    mutating func drop(_ name: FieldName) {
+        for index in lines.indices where lines[index].name == name { lines[index].isKept = false }
     }
 
     private mutating func drop(_ listed: Range<Int>, in bytes: UnsafePointer<UInt8>) {

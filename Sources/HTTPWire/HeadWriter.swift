@@ -61,6 +61,20 @@ package struct HeadWriter {
         } while rest > 0 && end - place < stop
     }
 
+    /// Sixteen digits in lower case.
+    @inline(__always)
+    package mutating func put(hexadecimal16 value: UInt64) {
+        precondition(capacity - count >= 16, "a head fits into its bound")
+        // Each nibble to a byte of its own, then all sixteen to digits at once.
+        var spread = SIMD16<UInt8>()
+        for index in 0..<16 { spread[index] = UInt8(truncatingIfNeeded: value >> UInt64(60 - index * 4)) & 15 }
+        let digits = spread &+ SIMD16(repeating: 0x30)
+        let letters = spread &+ SIMD16(repeating: 0x57)
+        (base + count).storeBytes(
+            of: digits.replacing(with: letters, where: spread .> SIMD16(repeating: 9)), as: SIMD16<UInt8>.self)
+        count += 16
+    }
+
     /// Lower case, without leading zeros.
     package mutating func put(hexadecimal value: UInt64) {
         precondition(capacity - count >= 16, "a head fits into its bound")

@@ -39,6 +39,12 @@ package struct RequestHead: Sendable {
     /// Host and port as the client means them: from an absolute target, else from Host. Empty when HTTP/1.0 names none.
     package var authority = 0..<0
     package var requestID = 0..<0
+    /// A valid `traceparent`; empty if there is none.
+    package var traceParent = 0..<0
+    package var userAgent = 0..<0
+    package var referer = 0..<0
+    /// The client says that the request may be sent again.
+    package var hasIdempotencyKey = false
     package var upgrade = 0..<0
     package var maxForwards: UInt64?
     /// The target held the authority, so Host is written anew.
@@ -47,6 +53,8 @@ package struct RequestHead: Sendable {
     var isAsterisk = false
 
     var hasHost = false
+    var hasTraceParent = false
+    var hasTraceState = false
     var hasLength = false
     var hasCoding = false
     var coding = CodingList.Verdict.chunked

@@ -117,8 +117,17 @@ package struct RequestParser: Sendable {
             }
         case .accept:
             if end - start >= 9, matches(bytes, start..<(start + 9), "text/html") { head.prefersHTML = true }
+        case .userAgent: head.userAgent = start..<end
+        case .referer: head.referer = start..<end
+        case .traceParent:
+            let isValid = !head.hasTraceParent && TraceParent.isValid(bytes, start, end)
+            head.traceParent = isValid ? start..<end : 0..<0
+            head.hasTraceParent = true
+            fields.lines[last].isKept = false
+        case .traceState: head.hasTraceState = true
+        case .idempotencyKey: head.hasIdempotencyKey = start < end
         case .hopByHop, .instance: fields.lines[last].isKept = false
-        case .forwardedFor, .forwardedHost, .forwardedProto, .forwardedOther, .forwarded, .realIP: break
+        case .forwardedFor, .forwardedHost, .forwardedProto, .forwardedPort, .forwardedOther, .forwarded, .realIP: break
         }
     }
 }
@@ -142,6 +151,7 @@ extension RequestHead {
         if requestID.count > 128 { requestID = 0..<0 }
         for index in requestID where bytes[index] <= Octet.space || bytes[index] >= 0x7f { return requestID = 0..<0 }
         if connection.lists { fields.dropListed(in: bytes) }
+        if hasTraceState, traceParent.isEmpty { fields.drop(.traceState) }
     }
 
     /// An upgrade is offered to the machine unless it is HTTP/2, which starts otherwise, or a body comes with it.

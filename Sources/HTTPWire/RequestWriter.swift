@@ -4,30 +4,33 @@ package struct PeerLines: Sendable {
     package let isTrusted: Bool
     let forwardedFor: [UInt8]
     let forwardedProto: [UInt8]
+    let forwardedPort: [UInt8]
     let realIP: [UInt8]
     /// Up to the host.
     let forwarded: [UInt8]
 
-    /// `address` is an IP address as text; it becomes part of header fields.
-    package init(address: String, scheme: String, isTrusted: Bool) {
+    /// `address` is an IP address as text; it becomes part of header fields. `port` is the one the client connected to.
+    package init(address: String, scheme: String, port: Int = 80, isTrusted: Bool) {
         self.isTrusted = isTrusted
         forwardedFor = Array("X-Forwarded-For: \(address)\r\n".utf8)
         forwardedProto = Array("X-Forwarded-Proto: \(scheme)\r\n".utf8)
+        forwardedPort = Array("X-Forwarded-Port: \(port)\r\n".utf8)
         realIP = Array("X-Real-IP: \(address)\r\n".utf8)
         let node = address.utf8.contains(Octet.colon) ? "\"[\(address)]\"" : address
         forwarded = Array("Forwarded: for=\(node);proto=\(scheme)".utf8)
     }
 
-    var size: Int { forwardedFor.count + forwardedProto.count + realIP.count + forwarded.count }
+    var size: Int { forwardedFor.count + forwardedProto.count + forwardedPort.count + realIP.count + forwarded.count }
 }
 
 extension RequestHead {
     /// Marks what the peer may not say, once its trust is known. Call before `write`.
-    package func settle(_ fields: inout HeadFields, isTrusted: Bool) {
+    package mutating func settle(_ fields: inout HeadFields, isTrusted: Bool, keepsRequestID: Bool) {
+        if !keepsRequestID { requestID = 0..<0 }
         if isTrusted { return }
         for index in fields.lines.indices {
             switch fields.lines[index].name {
-            case .forwardedFor, .forwardedHost, .forwardedProto, .forwardedOther, .forwarded, .realIP:
+            case .forwardedFor, .forwardedHost, .forwardedProto, .forwardedPort, .forwardedOther, .forwarded, .realIP:
                 fields.lines[index].isKept = false
             default: break
             }
@@ -36,13 +39,13 @@ extension RequestHead {
 
     /// No more bytes than this are written by `write`.
     package func sizeBound(_ peer: PeerLines) -> Int {
-        length + peer.size + 4 * authority.count + 640
+        length + peer.size + 4 * authority.count + 704
     }
 
     /// Writes the head as it goes to a machine: from the parsed form, hop-by-hop fields left out.
     package func write(
         _ bytes: UnsafeRawBufferPointer, _ fields: HeadFields, _ peer: PeerLines, requestID id: [UInt8],
-        to writer: inout HeadWriter
+        trace: TraceParent, to writer: inout HeadWriter
     ) {
         guard let base = bytes.baseAddress else { return }
         writer.put(base, methodRange)
@@ -85,18 +88,21 @@ extension RequestHead {
         write(peer, fields, base, &writer)
         writer.put("X-Request-Id: ")
         if requestID.isEmpty { writer.put(id) } else { writer.put(base, requestID) }
+        writer.put("\r\ntraceparent: ")
+        if traceParent.isEmpty { trace.write(to: &writer) } else { writer.put(base, traceParent) }
         writer.put("\r\nVia: 1.1 fcctl\r\n\r\n")
     }
 
     private func write(
         _ peer: PeerLines, _ fields: HeadFields, _ base: UnsafeRawPointer, _ writer: inout HeadWriter
     ) {
-        var said: (host: Bool, proto: Bool, address: Bool) = (false, false, false)
+        var said: (host: Bool, proto: Bool, port: Bool, address: Bool) = (false, false, false, false)
         if peer.isTrusted {
             for line in fields.lines where line.isKept {
                 switch line.name {
                 case .forwardedHost: said.host = true
                 case .forwardedProto: said.proto = true
+                case .forwardedPort: said.port = true
                 case .realIP: said.address = true
                 default: break
                 }
@@ -104,6 +110,7 @@ extension RequestHead {
         }
         writer.put(peer.forwardedFor)
         if !said.proto { writer.put(peer.forwardedProto) }
+        if !said.port { writer.put(peer.forwardedPort) }
         if !said.address { writer.put(peer.realIP) }
         writer.put(peer.forwarded)
         if authority.isEmpty {

@@ -67,15 +67,17 @@ import Testing
         }
     }
 
-    @Test(arguments: [(closes: 1, status: "200 OK"), (closes: 9, status: "502 Bad Gateway")])
-    func `a request that can be repeated is, once`(_ closes: Int, _ status: String) async throws {
+    @Test(arguments: [(closes: 1, status: "200 OK", tries: 2), (closes: 9, status: "502 Bad Gateway", tries: 3)])
+    func `a request that can be repeated is, once more if it met the same machine again`(
+        _ closes: Int, _ status: String, _ tries: Int
+    ) async throws {
         try await withGateway { _, connection in
             // The first connection is the driver's look whether the app answers.
             connection <= closes + 1 ? [.reset] : [ok("again")]
         } _: { fixture in
             let response = try await fixture.ask(get("/"))
             #expect(response.hasPrefix("HTTP/1.1 \(status)\r\n"))
-            #expect(fixture.app.seen.requests.count == 2)
+            #expect(fixture.app.seen.requests.count == tries)
         }
     }
 
@@ -143,7 +145,8 @@ import Testing
             try await client.send(get("/"))
             try await client.halfClose()
             let response = try await client.readAll()
-            #expect(response.hasPrefix("HTTP/1.1 200 OK") && response.hasSuffix("all of it"))
+            // The gateway may have asked meanwhile, with a 100, whether anybody still listens.
+            #expect(response.contains("HTTP/1.1 200 OK\r\n") && response.hasSuffix("all of it"))
         }
     }
 

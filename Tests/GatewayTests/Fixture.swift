@@ -8,6 +8,7 @@ struct Fixture: Sendable {
     let gateway: Gateway
     let pool: Pool
     let app: ScriptedApp
+    let log: AccessLogWriter?
     let port: Int
     let group: MultiThreadedEventLoopGroup
 
@@ -42,7 +43,10 @@ struct Fixture: Sendable {
 
 func withGateway(
     _ script: @escaping ScriptedApp.Script,
+    log: AccessLogConfiguration? = nil,
+    upstreams: [String]? = nil,
     configure: (inout GatewayConfiguration, inout PoolConfiguration) -> Void = { _, _ in },
+    connector: (StaticUpstreams) -> any UpstreamConnector = { $0 },
     _ body: (Fixture) async throws -> Void
 ) async throws {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
@@ -53,17 +57,19 @@ func withGateway(
     pools.max = 4
     pools.concurrency = 4
     configure(&configuration, &pools)
-    let driver = try StaticUpstreams(["127.0.0.1:\(app.port)"])
+    let driver = try StaticUpstreams(upstreams ?? ["127.0.0.1:\(app.port)"])
     let pool = Pool(configuration: pools, driver: driver)
     driver.attach(pool)
-    let gateway = Gateway(configuration: configuration, pool: pool, connector: driver, group: group)
+    let writer = try log.map { try AccessLogWriter($0) }
+    let gateway = Gateway(
+        configuration: configuration, pool: pool, connector: connector(driver), group: group, accessLog: writer)
     let result: Result<Void, any Error> = await withTaskGroup { tasks in
         tasks.addTask { await pool.run() }
         let result: Result<Void, any Error>
         do {
             let address = try await gateway.start()
             let fixture = Fixture(
-                gateway: gateway, pool: pool, app: app, port: address.port ?? 0, group: group)
+                gateway: gateway, pool: pool, app: app, log: writer, port: address.port ?? 0, group: group)
             try await body(fixture)
             result = .success(())
         } catch {
@@ -71,6 +77,7 @@ func withGateway(
         }
         await gateway.drain(deadline: .seconds(1))
         await pool.drain(deadline: .seconds(1))
+        await writer?.close(on: group.next())
         tasks.cancelAll()
         return result
     }

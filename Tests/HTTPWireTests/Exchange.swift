@@ -35,12 +35,16 @@ func forwardRequest(
 ) throws -> [UInt8]? {
     var parser = RequestParser()
     var fields = HeadFields()
-    guard let head = try bytes.withUnsafeBytes({ try parser.parse($0, &fields, limits) }) else { return nil }
-    head.settle(&fields, isTrusted: trusted)
+    guard var settled = try bytes.withUnsafeBytes({ try parser.parse($0, &fields, limits) }) else { return nil }
+    settled.settle(&fields, isTrusted: trusted, keepsRequestID: true)
     let peer = PeerLines(address: "192.0.2.7", scheme: "http", isTrusted: trusted)
-    let kept = fields
+    let (head, kept) = (settled, fields)
     return written(head.sizeBound(peer)) { writer in
-        bytes.withUnsafeBytes { head.write($0, kept, peer, requestID: Array("id-1".utf8), to: &writer) }
+        bytes.withUnsafeBytes {
+            head.write(
+                $0, kept, peer, requestID: Array("id-1".utf8), trace: TraceParent(high: 10, low: 11, span: 12),
+                to: &writer)
+        }
     }
 }
 

@@ -36,7 +36,7 @@ struct RequestCase: Sendable, CustomStringConvertible {
 }
 
 enum RequestCorpus {
-    static let all = lines + targets + hosts + fields + framing + forwarding
+    static let all = lines + targets + hosts + fields + framing + forwarding + tracing
 
     static let lines: [RequestCase] = [
         .init("9112 3: a request line", "GET /x HTTP/1.1\r\nHost: a\r\n\r\n", .forwards(["GET /x HTTP/1.1\r\n"])),

@@ -109,6 +109,9 @@ extension RequestCorpus {
             "an endless request id is replaced", "X-Request-Id: \(String(repeating: "x", count: 129))",
             .forwards(["X-Request-Id: id-1\r\n"])),
         .field("no request id is made", "A: b", .forwards(["X-Request-Id: id-1\r\n"])),
+        .field(
+            "X-Forwarded-Port is the port of the listener", "X-Forwarded-Port: 6",
+            .forwards(["X-Forwarded-Port: 80\r\n"], without: ["Port: 6\r\n"])),
         .init(
             "9110 7.6.2: Max-Forwards counts down for OPTIONS",
             "OPTIONS / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 3\r\n\r\n",
@@ -118,5 +121,37 @@ extension RequestCorpus {
             "Cookie, Range, conditionals, unknown names pass",
             "Cookie: a=b\r\nRange: bytes=0-1\r\nIf-None-Match: x\r\nZ: 1",
             .forwards(["Cookie: a=b\r\nRange: bytes=0-1\r\nIf-None-Match: x\r\nZ: 1\r\n"])),
+    ]
+
+    private static let made = "traceparent: 00-000000000000000a000000000000000b-000000000000000c-01\r\n"
+    private static let trace = "0af7651916cd43dd8448eb211c80319c"
+    private static let sent = "00-\(trace)-b7ad6b7169203331-00"
+
+    /// W3C Trace Context, level 1.
+    static let tracing: [RequestCase] = [
+        .field("a trace is made", "A: b", .forwards([made])),
+        .field(
+            "a valid traceparent is kept", "TraceParent: \(sent)",
+            .forwards(["traceparent: \(sent)\r\n"], without: [made])),
+        .field(
+            "tracestate is kept with it", "traceparent: \(sent)\r\ntracestate: a=1\r\nTraceState: b=2",
+            .forwards(["traceparent: \(sent)\r\n", "tracestate: a=1\r\nTraceState: b=2\r\n"])),
+        .field("tracestate alone goes", "tracestate: a=1", .forwards([made], without: ["tracestate"])),
+        .field(
+            "an all-zero trace id",
+            "traceparent: 00-00000000000000000000000000000000-b7ad6b7169203331-00\r\ntracestate: a=1",
+            .forwards([made], without: ["tracestate"])),
+        .field("an all-zero span id", "traceparent: 00-\(trace)-0000000000000000-00", .forwards([made])),
+        .field("capital letters", "traceparent: 00-\(trace.uppercased())-b7ad6b7169203331-00", .forwards([made])),
+        .field("version ff", "traceparent: ff-\(trace)-b7ad6b7169203331-00", .forwards([made])),
+        .field("version 00 with more", "traceparent: \(sent)-x", .forwards([made])),
+        .field(
+            "a later version with more", "traceparent: cc-\(trace)-b7ad6b7169203331-00-x",
+            .forwards(["traceparent: cc-\(trace)-b7ad6b7169203331-00-x\r\n"])),
+        .field("a later version without a dash", "traceparent: cc-\(trace)-b7ad6b7169203331-00x", .forwards([made])),
+        .field("a wrong dash", "traceparent: 00_\(trace)-b7ad6b7169203331-00", .forwards([made])),
+        .field("too short", "traceparent: 00-\(trace)-b7ad6b7169203331-0", .forwards([made])),
+        .field("two of them", "traceparent: \(sent)\r\ntraceparent: \(sent)", .forwards([made], without: [trace])),
+        .field("empty", "traceparent:", .forwards([made])),
     ]
 }

@@ -12,6 +12,7 @@ extension ClientHandler {
         let document = admin.document(path)
         worker.out.clear()
         writeAdminHead("application/json", length: document.utf8.count)
+        story.headBytes = worker.out.readableBytes
         if request.method == .get { worker.out.writeString(document) }
         write(worker.out)
         flush()
@@ -22,6 +23,7 @@ extension ClientHandler {
         guard head.method == .get else { return fail(.methodNotAllowed, closes: false) }
         guard admin.feed.subscribe(self, on: worker.loop) else { return fail(.subscribersFull, closes: true) }
         phase = .events
+        lastMoment = 0
         arm(.none, 0)
         worker.out.clear()
         writeAdminHead("text/event-stream", length: nil)
@@ -32,6 +34,7 @@ extension ClientHandler {
     }
 
     private func writeAdminHead(_ type: String, length: Int?) {
+        story.status = 200
         worker.out.writeString(
             """
             HTTP/1.1 200 OK\r\nContent-Type: \(type)\r\nCache-Control: no-store\r\n\

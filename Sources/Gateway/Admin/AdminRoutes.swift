@@ -1,5 +1,6 @@
 import HTTPWire
 import MachinePool
+import NIOConcurrencyHelpers
 import NIOCore
 
 /// The read-only management paths, for people and programs on this machine.
@@ -9,10 +10,14 @@ import NIOCore
 final class AdminRoutes: Sendable {
     let pool: Pool
     let feed: EventFeed
+    private let census: NIOLockedValueBox<ConnectionCensus>
+    private let log: AccessLogWriter?
 
-    init(pool: Pool, feed: EventFeed) {
+    init(pool: Pool, feed: EventFeed, census: NIOLockedValueBox<ConnectionCensus>, log: AccessLogWriter?) {
         self.pool = pool
         self.feed = feed
+        self.census = census
+        self.log = log
     }
 
     /// Whether a request is for a path of ours under a loopback name.
@@ -28,7 +33,10 @@ final class AdminRoutes: Sendable {
     /// The JSON of a path.
     func document(_ path: AdminPath) -> String {
         let status = pool.status()
-        return (path == .instances ? EventFeed.json(status.machines) : EventFeed.json(status)) + "\n"
+        if path == .instances { return EventFeed.json(status.machines) + "\n" }
+        let (open, refused) = census.withLockedValue { ($0.total, $0.refused) }
+        let gateway = GatewayStatus(connections: open, refusedConnections: refused, accessLog: log?.counts)
+        return EventFeed.json(StatusDocument(pool: status, gateway: gateway)) + "\n"
     }
 
     func unsubscribe(_ client: ClientHandler) { feed.unsubscribe(ObjectIdentifier(client)) }

@@ -6,16 +6,22 @@ import NIOCore
 extension ClientHandler {
     func startExchange(admin: AdminRequest?) {
         began = Worker.now()
+        lastMoment = worker.timers.request == 0 ? 0 : worker.coarseNow &+ worker.timers.request
+        story = ResponseStory(writtenBefore: writtenBytes)
         body = BodyDecoder(head.framing)
         isRequestDone = body.isComplete
         bodyBytes = 0
         windowBytes = 0
         attempts = 0
+        broken = nil
         hasSent = false
         informational = 0
         hasContinued = false
         queued = 0
         started = 0
+        answered = 0
+        sent = 0
+        granted = 0
         closesAfter = !head.keepsAlive
         phase = .exchange
         stage = .acquiring
@@ -24,7 +30,9 @@ extension ClientHandler {
         }
         if let admin { return answer(admin) }
         if head.method == .options, head.maxForwards == 0 { return answerOptions() }
-        canReplay = head.method.isIdempotent && !head.wantsUpgrade
+        let isRepeatable =
+            head.method.isIdempotent || head.hasIdempotencyKey && worker.configuration.repeatsIdempotencyKeys
+        canReplay = isRepeatable && !head.wantsUpgrade
         requestBytes.clear()
         requestBytes.writeImmutableBuffer(worker.out)
         worker.budget.earn()
@@ -89,7 +97,8 @@ extension ClientHandler {
     private func send(on upstream: UpstreamHandler) {
         self.upstream = upstream
         stage = .sent
-        sent = granted == 0 ? began : Worker.now()
+        // A kept connection is used in the moment of the grant, which the lease tells without a look at the clock.
+        sent = granted == 0 && attempts == 0 ? began &+ (queued + started) * 1000 : Worker.now()
         hasSent = true
         upstream.begin(self)
         upstream.send(requestBytes)
@@ -125,13 +134,14 @@ extension ClientHandler {
         upstream.client = nil
         upstream.close()
         if phase == .tunnel || stage == .responding {
+            story.note(failure)
             endLease(.upstreamFailed)
             return phase == .tunnel ? closeAfterFlush() : abort(resets: framing == .untilClose)
         }
         let wasKept = upstream.exchanges > 1
-        let mayRetry =
-            if case .broken = failure { canReplay && attempts < 1 && upstream.isUntouched } else { false }
-        guard mayRetry, wasKept || worker.budget.spend() else {
+        guard case .broken = failure, canReplay, upstream.isUntouched, mayRepeat(on: upstream.machine),
+            wasKept || worker.budget.spend()
+        else {
             endLease(.upstreamFailed)
             return fail(failure, closes: !isRequestDone)
         }
@@ -142,6 +152,12 @@ extension ClientHandler {
         }
         endLease(.upstreamFailed)
         again()
+    }
+
+    /// Once, and elsewhere: a try that the same machine got, and broke again as it died, is not that one.
+    private func mayRepeat(on machine: MachineRef) -> Bool {
+        defer { broken = machine }
+        return attempts < 1 || attempts < 2 && broken == machine
     }
 
     private func again() {
@@ -157,12 +173,15 @@ extension ClientHandler {
         sequence += 1
         release(failure.origin == .instance ? .upstreamFailed : .aborted)
         if closes || !isRequestDone || worker.isDraining { closesAfter = true }
+        story.note(failure)
+        story.status = failure.status
         if requestID.isEmpty { worker.identifiers.next(into: &requestID) }
         let problem = ProblemResponse(
             failure: failure, requestID: String(decoding: requestID, as: UTF8.self), prefersHTML: head.prefersHTML)
         worker.out.clear()
         problem.write(
             to: &worker.out, date: worker.additions.date, closes: closesAfter, isHead: head.method == .head)
+        story.headBytes = worker.out.readableBytes - problem.bodyCount(isHead: head.method == .head)
         write(worker.out)
         flush()
         finishExchange()
@@ -174,6 +193,8 @@ extension ClientHandler {
         worker.out.writeString("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\(closesAfter ? "Connection: close\r\n" : "")")
         worker.out.writeBytes(worker.additions.date)
         worker.out.writeStaticString("\r\n")
+        story.status = 200
+        story.headBytes = worker.out.readableBytes
         write(worker.out)
         flush()
         finishExchange()

@@ -1,5 +1,6 @@
 import HTTPWire
 import MachinePool
+import NIOConcurrencyHelpers
 import NIOCore
 
 /// The client's side of the proxy: reads requests one after the other, gets a lease for each, and hands it to the machine.
@@ -34,12 +35,17 @@ final class ClientHandler: ChannelDuplexHandler {
     /// Place in the worker's list.
     var index = -1
     var peer = PeerLines(address: "unknown", scheme: "http", isTrusted: false)
-    var isLoopback = false
+    /// What the connection counts as; nil when it has no limit of its own.
+    private var countedAs: ConnectionCensus.Client?
+    /// The client's address as text, for the access log.
+    private(set) var address: [UInt8] = []
 
     var phase = Phase.head
     var stage = Stage.acquiring
     var deadline: UInt64 = 0
     var timer = Timer.none
+    /// When the request must be over. Zero: whenever.
+    var lastMoment: UInt64 = 0
 
     // Input
     var pending: ByteBuffer
@@ -61,6 +67,8 @@ final class ClientHandler: ChannelDuplexHandler {
     var requestBytes: ByteBuffer
     var canReplay = false
     var attempts = 0
+    /// The machine that broke the request's connection.
+    var broken: MachineRef?
     var hasSent = false
     var began: UInt64 = 0
     var granted: UInt64 = 0
@@ -68,6 +76,8 @@ final class ClientHandler: ChannelDuplexHandler {
     var queued: UInt64 = 0
     var started: UInt64 = 0
     var startKind = StartKind.idle
+    /// When the machine's answer began.
+    var answered: UInt64 = 0
 
     /// Tells answers to this request from late answers to earlier ones.
     var sequence: UInt64 = 0
@@ -82,6 +92,9 @@ final class ClientHandler: ChannelDuplexHandler {
     var informational = 0
     var hasContinued = false
     var writtenBytes = 0
+    /// What the access log will say; nil when there is no request, or no log.
+    var note: AccessNote?
+    var story = ResponseStory()
     var drainedBytes = 0
 
     init(worker: Worker) {
@@ -105,11 +118,27 @@ final class ClientHandler: ChannelDuplexHandler {
         let trusted = address.map { address in
             worker.configuration.trustedProxies.contains { $0.contains(address) }
         }
-        peer = PeerLines(address: address?.ipAddress ?? "unknown", scheme: "http", isTrusted: trusted ?? false)
+        let text = address?.ipAddress ?? "unknown"
+        peer = PeerLines(
+            address: text, scheme: "http", port: context.localAddress?.port ?? worker.configuration.port,
+            isTrusted: trusted ?? false)
+        if worker.accessLog != nil { self.address = Array(text.utf8) }
         worker.add(self)
         arm(.first, worker.timers.header)
-        if worker.isOverLimit { fail(.tooManyConnections, closes: true) }
+        countedAs = peer.isTrusted ? nil : AddressBlock.parse(text).map(ConnectionCensus.Client.init)
+        switch worker.census.withLockedValue({ $0.arrive(countedAs) }) {
+        case .admitted: break
+        case .tooMany: refuse(.tooManyConnections)
+        case .tooManyOfClient: refuse(.tooManyOfClient)
+        }
         if worker.isDraining { drain() }
+    }
+
+    private func refuse(_ failure: ProxyFailure) {
+        began = Worker.now()
+        worker.identifiers.next(into: &requestID)
+        beginNote()
+        fail(failure, closes: true)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -176,11 +205,15 @@ final class ClientHandler: ChannelDuplexHandler {
     private func closed() {
         guard phase != .closed else { return }
         let wasReading = phase == .events
+        record(whenOpen: phase == .exchange ? "client-closed" : nil)
         phase = .closed
         deadline = 0
+        lastMoment = 0
         sequence += 1
         release(.aborted)
         if wasReading { worker.admin?.unsubscribe(self) }
+        guard index >= 0 else { return }
+        worker.census.withLockedValue { $0.leave(countedAs) }
         worker.remove(self)
     }
 

@@ -11,7 +11,7 @@ extension ClientHandler {
         case .none: break
         case .first, .keepAlive, .linger, .tunnel: abort()
         case .header:
-            if requestID.isEmpty { worker.identifiers.next(into: &requestID) }
+            noteMalformed()
             fail(.headerTimeout, closes: true)
         case .body: expireBody()
         case .expectation:
@@ -28,6 +28,14 @@ extension ClientHandler {
         }
     }
 
+    /// The request as a whole has taken too long.
+    func expireRequest() {
+        lastMoment = 0
+        guard phase == .exchange else { return }
+        story.note(.requestTimeout)
+        fail(.requestTimeout, closes: !isRequestDone)
+    }
+
     /// A body that comes too slowly holds a machine that others wait for.
     private func expireBody() {
         let span = worker.timers.bodyIdle
@@ -42,13 +50,19 @@ extension ClientHandler {
     }
 
     private func expireResponse() {
-        if isWritable { return abort() }
+        if isWritable {
+            story.note(.silentResponse)
+            return abort()
+        }
         arm(.response, worker.timers.bodyIdle)
         let least = worker.configuration.limits.minimumRate * Int(worker.timers.bodyIdle / 1_000_000_000)
         let left = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
         // A channel that cannot tell what it holds has taken everything.
         let taken = writtenBytes - left
-        if taken - drainedBytes < max(1, least) { return abort() }
+        if taken - drainedBytes < max(1, least) {
+            story.note(.slowClient)
+            return abort()
+        }
         drainedBytes = taken
     }
 
@@ -63,7 +77,9 @@ extension ClientHandler {
         isInputClosed = true
         switch phase {
         case .events, .closing: abort()
-        case .tunnel: upstream?.closeOutput()
+        case .tunnel:
+            upstream?.closeOutput()
+            armTunnel()
         case .closed: break
         case .head: endOfInput()
         case .exchange:
@@ -110,7 +126,7 @@ extension ClientHandler {
 
     /// Bytes of the client for the machine.
     func tunnel(_ buffer: ByteBuffer) {
-        arm(.tunnel, worker.timers.tunnelIdle)
+        armTunnel()
         upstream?.send(buffer)
         upstream?.flushIfNeeded()
     }
@@ -118,6 +134,14 @@ extension ClientHandler {
     /// The machine's side of the tunnel will send nothing more.
     func tunnelHalfClosed() {
         context?.close(mode: .output, promise: nil)
+        armTunnel()
+    }
+
+    /// Half a tunnel may go on while bytes pass, but what ended one side has most likely ended the other one as well.
+    func armTunnel() {
+        let (idle, half) = (worker.timers.tunnelIdle, worker.timers.bodyIdle)
+        let isWhole = !isInputClosed && upstream?.isInputClosed != true
+        arm(.tunnel, isWhole ? idle : idle == 0 ? half : min(idle, half))
     }
 
     /// The machine's side of the tunnel is gone.
@@ -126,6 +150,7 @@ extension ClientHandler {
         self.upstream = nil
         upstream.client = nil
         endLease(.ok)
+        record()
         closeAfterFlush()
     }
 }

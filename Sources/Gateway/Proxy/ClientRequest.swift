@@ -64,7 +64,7 @@ extension ClientHandler {
         } catch {
             if isFirstTry { fields.giveBack(to: &worker.fields) }
             parser = RequestParser()
-            worker.identifiers.next(into: &requestID)
+            noteMalformed()
             fail(.malformed(error), closes: true)
             return true
         }
@@ -81,18 +81,23 @@ extension ClientHandler {
 
     /// Writes the head as the machine will see it into `worker.out`, and notes the request's id.
     private func serialise(_ fields: inout HeadFields) {
+        head.settle(
+            &fields, isTrusted: peer.isTrusted,
+            keepsRequestID: peer.isTrusted || worker.configuration.keepsRequestIDs)
+        worker.identifiers.advance()
         if head.requestID.isEmpty {
-            worker.identifiers.next(into: &requestID)
+            worker.identifiers.write(into: &requestID)
         } else {
             let start = pending.readerIndex + head.requestID.lowerBound
             requestID = pending.getBytes(at: start, length: head.requestID.count) ?? []
         }
-        head.settle(&fields, isTrusted: peer.isTrusted)
+        beginNote(fields)
         worker.out.clear()
         worker.out.writeWithUnsafeMutableBytes(minimumWritableBytes: head.sizeBound(peer)) { memory in
             guard var writer = HeadWriter(memory) else { return 0 }
             pending.withUnsafeReadableBytes { bytes in
-                head.write(bytes, fields, peer, requestID: requestID, to: &writer)
+                head.write(
+                    bytes, fields, peer, requestID: requestID, trace: worker.identifiers.trace, to: &writer)
             }
             return writer.count
         }

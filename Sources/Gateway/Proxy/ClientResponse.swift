@@ -52,6 +52,8 @@ extension ClientHandler {
                 bytes, fields, worker.additions, framing: framing,
                 connection: closesAfter ? .close : head.isHTTP11 ? .keepAlive : .keepAliveHTTP10, to: &writer)
         }
+        story.status = response.status
+        story.headBytes = worker.out.readableBytes
     }
 
     /// A 101: from here on the two connections are one.
@@ -63,10 +65,13 @@ extension ClientHandler {
         writeHead(response.sizeBound(worker.additions)) { writer in
             response.writeInformational(bytes, fields, worker.additions, to: &writer)
         }
+        story.status = response.status
+        story.headBytes = worker.out.readableBytes
         write(worker.out)
         phase = .tunnel
+        lastMoment = 0
         forgetRequest()
-        arm(.tunnel, worker.timers.tunnelIdle)
+        armTunnel()
         if pending.readableBytes > 0 {
             let early = pending
             pending = worker.empty
@@ -78,6 +83,8 @@ extension ClientHandler {
 
     private func describe(_ upstream: UpstreamHandler) {
         let now = Worker.now()
+        answered = now
+        if note != nil { story.instance = upstream.name }
         worker.additions.latency = (now &- began) / 1000
         worker.additions.requestID = requestID
         worker.additions.instance = upstream.lines
@@ -110,7 +117,9 @@ extension ClientHandler {
     /// After the last byte of a response, whoever made it.
     func finishExchange() {
         guard phase != .closed else { return }
+        record()
         sequence += 1
+        lastMoment = 0
         if closesAfter || worker.isDraining || isInputClosed && pending.readableBytes == 0 { return closeAfterFlush() }
         phase = .head
         isRequestDone = true

@@ -3,7 +3,7 @@ import Glibc
 /// The Date field (RFC 9110 5.6.7) as a whole line.
 enum DateLine {
     private static let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-    private static let months = [
+    static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 

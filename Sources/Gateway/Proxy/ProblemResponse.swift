@@ -43,6 +43,8 @@ struct ProblemResponse {
         if !isHead { out.writeString(body) }
     }
 
+    func bodyCount(isHead: Bool) -> Int { isHead ? 0 : (prefersHTML ? page : problem).utf8.count }
+
     private var problem: String {
         """
         {"type":"about:blank","title":"\(Self.title(failure.status))","status":\(failure.status),\

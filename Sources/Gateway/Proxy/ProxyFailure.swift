@@ -9,39 +9,43 @@ enum ProxyFailure: Error {
 
     case malformed(WireError)
     case headerTimeout, bodyTimeout
-    case tooManyConnections
+    case tooManyConnections, tooManyOfClient
     case noMachine(PoolRejection)
     case unreachable(UpstreamError)
     /// The machine broke the connection before it answered.
     case broken
     case malformedResponse(WireError)
     case firstByteTimeout
+    case requestTimeout
+    /// The response stopped coming, or being taken, in its middle.
+    case silentResponse, slowClient
     case tooManyInformational
     case misdirected, methodNotAllowed, subscribersFull
 
     var status: Int {
         switch self {
         case .malformed(let error): error.status
-        case .headerTimeout, .bodyTimeout: 408
+        case .headerTimeout, .bodyTimeout, .slowClient: 408
         case .misdirected: 421
         case .methodNotAllowed: 405
-        case .tooManyConnections, .noMachine, .subscribersFull: 503
-        case .unreachable(.timedOut), .firstByteTimeout: 504
+        case .tooManyConnections, .tooManyOfClient, .noMachine, .subscribersFull: 503
+        case .unreachable(.timedOut), .firstByteTimeout, .requestTimeout, .silentResponse: 504
         case .unreachable, .broken, .malformedResponse, .tooManyInformational: 502
         }
     }
 
     var origin: Origin {
         switch self {
-        case .malformed, .headerTimeout, .bodyTimeout, .misdirected, .methodNotAllowed: .client
-        case .tooManyConnections, .noMachine, .subscribersFull: .gateway
-        case .unreachable, .broken, .malformedResponse, .firstByteTimeout, .tooManyInformational: .instance
+        case .malformed, .headerTimeout, .bodyTimeout, .misdirected, .methodNotAllowed, .slowClient: .client
+        case .tooManyConnections, .tooManyOfClient, .noMachine, .subscribersFull, .requestTimeout: .gateway
+        case .unreachable, .broken, .malformedResponse, .firstByteTimeout, .tooManyInformational, .silentResponse:
+            .instance
         }
     }
 
     var retry: Retry {
         switch self {
-        case .tooManyConnections, .noMachine, .unreachable, .subscribersFull: .nothingSent
+        case .tooManyConnections, .tooManyOfClient, .noMachine, .unreachable, .subscribersFull: .nothingSent
         default: .never
         }
     }
@@ -53,6 +57,7 @@ enum ProxyFailure: Error {
         case .headerTimeout: "header-timeout"
         case .bodyTimeout: "body-timeout"
         case .tooManyConnections: "too-many-connections"
+        case .tooManyOfClient: "too-many-connections-of-client"
         case .noMachine(.queueFull): "queue-full"
         case .noMachine(.queueTimeout): "queue-timeout"
         case .noMachine(.draining): "draining"
@@ -61,6 +66,9 @@ enum ProxyFailure: Error {
         case .broken: "instance-broke-connection"
         case .malformedResponse: "malformed-response"
         case .firstByteTimeout: "response-timeout"
+        case .requestTimeout: "request-timeout"
+        case .silentResponse: "response-stalled"
+        case .slowClient: "client-too-slow"
         case .tooManyInformational: "too-many-informational"
         case .misdirected: "misdirected"
         case .methodNotAllowed: "method-not-allowed"
@@ -75,6 +83,7 @@ enum ProxyFailure: Error {
         case .headerTimeout: "The request head did not arrive in time."
         case .bodyTimeout: "The request body did not arrive in time."
         case .tooManyConnections: "The gateway holds as many connections as it may."
+        case .tooManyOfClient: "This address holds as many connections as it may."
         case .noMachine(.queueFull): "All instances are busy and the queue is full."
         case .noMachine(.queueTimeout): "No instance became free in time."
         case .noMachine(.draining): "The gateway is shutting down."
@@ -84,6 +93,9 @@ enum ProxyFailure: Error {
         case .broken: "The instance closed the connection before it answered."
         case .malformedResponse: "The instance's answer is not valid HTTP."
         case .firstByteTimeout: "The instance did not answer in time."
+        case .requestTimeout: "The request took longer than it may."
+        case .silentResponse: "The instance stopped in the middle of its answer."
+        case .slowClient: "The client did not take the answer in time."
         case .tooManyInformational: "The instance sent informational responses without end."
         case .misdirected: "This address is served to loopback names only."
         case .methodNotAllowed: "Only GET is offered here."
@@ -96,7 +108,7 @@ enum ProxyFailure: Error {
         switch self {
         case .noMachine(let rejection):
             rejection.retryAfter.map { max(1, Int($0.components.seconds) + ($0.components.attoseconds > 0 ? 1 : 0)) }
-        case .tooManyConnections, .subscribersFull: 1
+        case .tooManyConnections, .tooManyOfClient, .subscribersFull: 1
         default: nil
         }
     }
@@ -105,14 +117,14 @@ enum ProxyFailure: Error {
     var proxyStatus: String {
         switch self {
         case .malformed, .misdirected, .methodNotAllowed: "http_request_error"
-        case .headerTimeout, .bodyTimeout: "http_request_error"
-        case .tooManyConnections, .subscribersFull: "connection_limit_reached"
+        case .headerTimeout, .bodyTimeout, .slowClient: "http_request_error"
+        case .tooManyConnections, .tooManyOfClient, .subscribersFull: "connection_limit_reached"
         case .noMachine: "destination_unavailable"
         case .unreachable(.timedOut): "connection_timeout"
         case .unreachable: "connection_refused"
         case .broken: "http_response_incomplete"
         case .malformedResponse, .tooManyInformational: "http_protocol_error"
-        case .firstByteTimeout: "http_response_timeout"
+        case .firstByteTimeout, .requestTimeout, .silentResponse: "http_response_timeout"
         }
     }
 }

@@ -15,6 +15,8 @@ final class UpstreamHandler: ChannelDuplexHandler {
     let epoch: UInt64
     /// The lines that name the machine to clients.
     let lines: [UInt8]
+    /// The machine's public id.
+    let name: [UInt8]
 
     /// Place in the store's list.
     var index = -1
@@ -38,11 +40,12 @@ final class UpstreamHandler: ChannelDuplexHandler {
     private var needsFlush = false
     var clientNeedsFlush = false
 
-    init(worker: Worker, machine: MachineRef, epoch: UInt64, lines: [UInt8]) {
+    init(worker: Worker, machine: MachineRef, epoch: UInt64, lines: [UInt8], name: [UInt8]) {
         self.worker = worker
         self.machine = machine
         self.epoch = epoch
         self.lines = lines
+        self.name = name
         pending = worker.empty
     }
 
@@ -103,7 +106,7 @@ final class UpstreamHandler: ChannelDuplexHandler {
         }
         isUntouched = false
         if phase == .tunnel {
-            client.arm(.tunnel, worker.timers.tunnelIdle)
+            client.armTunnel()
             client.write(buffer)
             clientNeedsFlush = true
             return

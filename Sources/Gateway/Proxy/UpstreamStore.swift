@@ -16,6 +16,19 @@ final class UpstreamStore {
     private let headers: InstanceHeaders
     private let idleSpan: UInt64
     private let connectTimeout: Duration
+    /// A connection on its way, which ends early when its machine does: a dead machine refuses nothing, it is silent.
+    private final class Attempt {
+        let machine: MachineRef
+        let promise: EventLoopPromise<NIOLoopBound<UpstreamHandler>>
+        var isOver = false
+
+        init(_ machine: MachineRef, _ promise: EventLoopPromise<NIOLoopBound<UpstreamHandler>>) {
+            self.machine = machine
+            self.promise = promise
+        }
+    }
+
+    private var attempts: [Attempt] = []
     private var slots: [Slot] = []
     private var all: [UpstreamHandler] = []
 
@@ -55,17 +68,34 @@ final class UpstreamStore {
         let epoch = slots[machine.slot].epoch
         let bound = NIOLoopBound((self, worker), eventLoop: loop)
         let (connector, timeout, loop) = (connector, connectTimeout, loop)
-        return loop.makeFutureWithTask { try await connector.connect(to: machine, timeout: timeout) }
+        let attempt = Attempt(machine, loop.makePromise())
+        attempts.append(attempt)
+        let boundAttempt = NIOLoopBound(attempt, eventLoop: loop)
+        loop.makeFutureWithTask { try await connector.connect(to: machine, timeout: timeout) }
             .flatMap { descriptor in
                 let (store, worker) = bound.value
                 return store.adopt(descriptor, machine, epoch, worker)
             }
+            .whenComplete { bound.value.0.finish(boundAttempt.value, $0) }
+        return attempt.promise.futureResult
+    }
+
+    private func finish(_ attempt: Attempt, _ result: Result<NIOLoopBound<UpstreamHandler>, any Error>) {
+        if attempt.isOver {
+            if case .success(let handler) = result { handler.value.close() }
+            return
+        }
+        attempts.removeAll { $0 === attempt }
+        attempt.promise.completeWith(result)
     }
 
     private func adopt(
         _ descriptor: Int32, _ machine: MachineRef, _ epoch: UInt64, _ worker: Worker
     ) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
-        let handler = UpstreamHandler(worker: worker, machine: machine, epoch: epoch, lines: lines(machine))
+        let description = connector.describe(machine)
+        let handler = UpstreamHandler(
+            worker: worker, machine: machine, epoch: epoch, lines: lines(description),
+            name: Array(description.id.utf8))
         let bound = NIOLoopBound(handler, eventLoop: loop)
         return ClientBootstrap(group: loop)
             .channelOption(.allowRemoteHalfClosure, value: true)
@@ -85,8 +115,7 @@ final class UpstreamStore {
             }
     }
 
-    private func lines(_ machine: MachineRef) -> [UInt8] {
-        let description = connector.describe(machine)
+    private func lines(_ description: UpstreamDescription) -> [UInt8] {
         var text = ""
         if headers != .none { text += "X-Instance-Id: \(description.id)\r\n" }
         if headers == .all, let address = description.address { text += "X-Instance-Ip: \(address)\r\n" }
@@ -123,6 +152,12 @@ final class UpstreamStore {
         guard machine.slot < slots.count else { return }
         if slots[machine.slot].generation == machine.generation { slots[machine.slot].epoch += 1 }
         for handler in Array(all) where handler.machine == machine { handler.close() }
+        let ended = attempts.filter { $0.machine == machine }
+        attempts.removeAll { $0.machine == machine }
+        for attempt in ended {
+            attempt.isOver = true
+            attempt.promise.fail(UpstreamError.notRunning)
+        }
     }
 
     func closeAll() {

@@ -1,5 +1,6 @@
 import HTTPWire
 import MachinePool
+import NIOConcurrencyHelpers
 import NIOCore
 
 /// What the connections of one event loop share. Touched on that loop only.
@@ -10,7 +11,9 @@ final class Worker {
     let upstreams: UpstreamStore
     let admin: AdminRoutes?
     let timers: TimerSpans
-    private let connectionLimit: Int
+    let accessLog: AccessLog?
+    /// Shared by all loops.
+    let census: NIOLockedValueBox<ConnectionCensus>
 
     /// Where heads and small bodies are put together. Free again as soon as a write has reached the kernel.
     var out: ByteBuffer
@@ -18,7 +21,7 @@ final class Worker {
     var fields = HeadFields()
     var additions = ResponseAdditions()
     var identifiers = RequestIDs()
-    var budget = RetryBudget()
+    var budget: RetryBudget
 
     private(set) var clients: [ClientHandler] = []
     private(set) var isDraining = false
@@ -28,13 +31,15 @@ final class Worker {
 
     init(
         loop: any EventLoop, configuration: GatewayConfiguration, pool: Pool, connector: any UpstreamConnector,
-        admin: AdminRoutes?, loops: Int
+        admin: AdminRoutes?, log: AccessLogWriter?, census: NIOLockedValueBox<ConnectionCensus>, loops: Int
     ) {
-        connectionLimit = max(1, configuration.limits.connections / max(1, loops))
         self.loop = loop
         self.configuration = configuration
         self.pool = pool
         self.admin = admin
+        accessLog = log?.makeLog()
+        self.census = census
+        budget = RetryBudget(perSecond: 10 / Double(max(1, loops)), now: Self.now())
         timers = TimerSpans(configuration.timeouts)
         upstreams = UpstreamStore(
             loop: loop, connector: connector, headers: configuration.instanceHeaders,
@@ -44,9 +49,6 @@ final class Worker {
         additions.showsLatency = configuration.instanceHeaders == .all
         additions.date = DateLine.make()
     }
-
-    /// More connections than this loop's share of the limit.
-    var isOverLimit: Bool { clients.count > connectionLimit }
 
     /// Nanoseconds on the monotonic clock.
     static func now() -> UInt64 { NIODeadline.now().uptimeNanoseconds }
@@ -71,13 +73,15 @@ final class Worker {
     func sweep() {
         coarseNow = Self.now()
         additions.date = DateLine.make()
-        budget.refill()
+        budget.advance(to: coarseNow)
+        accessLog?.sweep(now: coarseNow)
         // A connection that expires leaves the array, and the last one takes its place.
         var index = clients.count - 1
         while index >= 0 {
             if index < clients.count {
                 let client = clients[index]
                 if client.deadline != 0, client.deadline <= coarseNow { client.expire() }
+                if client.lastMoment != 0, client.lastMoment <= coarseNow { client.expireRequest() }
             }
             index -= 1
         }
@@ -92,10 +96,24 @@ final class Worker {
         if clients.isEmpty { announceDrained() }
     }
 
+    /// Ends the tunnels that are still open.
+    func closeTunnels() {
+        for client in Array(clients) where client.phase == .tunnel { client.abort() }
+    }
+
+    /// Ends the requests that are still under way.
+    func closeExchanges() {
+        for client in Array(clients) where client.phase != .tunnel {
+            client.story.note(.noMachine(.draining))
+            client.abort()
+        }
+    }
+
     /// Ends what is still open.
     func closeAll() {
         for client in Array(clients) { client.abort() }
         upstreams.closeAll()
+        accessLog?.flush()
     }
 
     private func announceDrained() {
@@ -107,7 +125,7 @@ final class Worker {
 
 /// The time-outs in nanoseconds. Zero means for ever.
 struct TimerSpans {
-    let header, bodyIdle, firstByte, responseIdle, keepAlive, upstreamIdle, tunnelIdle, expectation: UInt64
+    let header, bodyIdle, firstByte, responseIdle, request, keepAlive, upstreamIdle, tunnelIdle, expectation: UInt64
     /// How long a connection that was told to close may still talk.
     let linger: UInt64 = 2_000_000_000
     /// How often deadlines are looked at.
@@ -118,11 +136,14 @@ struct TimerSpans {
         bodyIdle = Self.span(timeouts.bodyIdle)
         firstByte = Self.span(timeouts.firstByte)
         responseIdle = Self.span(timeouts.responseIdle)
+        request = Self.span(timeouts.request)
         keepAlive = Self.span(timeouts.keepAlive)
         upstreamIdle = Self.span(timeouts.upstreamIdle)
         tunnelIdle = Self.span(timeouts.tunnelIdle)
         expectation = Self.span(timeouts.expectation)
-        let spans = [header, bodyIdle, firstByte, responseIdle, keepAlive, upstreamIdle, tunnelIdle, expectation]
+        let spans = [
+            header, bodyIdle, firstByte, responseIdle, request, keepAlive, upstreamIdle, tunnelIdle, expectation,
+        ]
         let shortest = spans.filter { $0 > 0 }.min() ?? 1_000_000_000
         tick = max(10_000_000, min(1_000_000_000, shortest / 4))
     }
@@ -135,12 +156,24 @@ struct RequestIDs {
     private let prefix = UInt64.random(in: .min ... .max)
     private var count = UInt64.random(in: .min ... .max)
 
+    /// Goes on to the next request.
+    mutating func advance() { count &+= 1 }
+
+    /// An odd multiplier permutes the numbers, so neighbours do not look alike.
+    private var low: UInt64 { count &* 0x9e37_79b9_7f4a_7c15 }
+
+    /// The trace that begins here. It has the request's id where that is made here as well.
+    var trace: TraceParent { TraceParent(high: prefix, low: low, span: prefix ^ (count &* 0xbf58_476d_1ce4_e5b9)) }
+
     /// Writes 32 hexadecimal digits into `bytes`, which is reused.
     mutating func next(into bytes: inout [UInt8]) {
-        count &+= 1
+        advance()
+        write(into: &bytes)
+    }
+
+    func write(into bytes: inout [UInt8]) {
         if bytes.count != 32 { bytes = Array(repeating: 0x30, count: 32) }
-        // An odd multiplier permutes the numbers, so neighbours do not look alike.
-        let low = count &* 0x9e37_79b9_7f4a_7c15
+        let low = low
         for index in 0..<16 {
             let shift = UInt64(60 - index * 4)
             bytes[index] = Self.digit(prefix >> shift)
@@ -151,20 +184,5 @@ struct RequestIDs {
     private static func digit(_ value: UInt64) -> UInt8 {
         let nibble = UInt8(truncatingIfNeeded: value & 15)
         return nibble < 10 ? 0x30 + nibble : 0x57 + nibble
-    }
-}
-
-/// How many requests may be sent again: a fifth of all, and a few a second. Retries must not multiply an overload.
-struct RetryBudget {
-    private var tokens = 10.0
-
-    mutating func earn() { if tokens < 100 { tokens += 0.2 } }
-
-    mutating func refill() { tokens = min(100, tokens + 10) }
-
-    mutating func spend() -> Bool {
-        guard tokens >= 1 else { return false }
-        tokens -= 1
-        return true
     }
 }
