@@ -78,20 +78,30 @@ struct FieldReader {
         }
     }
 
-    /// The first byte from `start` on that cannot be part of a value, sixteen at a time where that many are left.
+    /// The first byte from `start` on that cannot be part of a value, eight at a time where that many are left.
     @inline(__always)
     func endOfValue(_ start: Int, _ bound: Int) -> Int {
         var cursor = start
         let raw = UnsafeRawPointer(bytes)
-        while cursor + 16 <= bound {
-            let block = raw.loadUnaligned(fromByteOffset: cursor, as: SIMD16<UInt8>.self)
-            let special = (block .< SIMD16(repeating: 0x20)) .| (block .== SIMD16(repeating: 0x7f))
-            if any(special) { break }
-            cursor += 16
+        while cursor + 8 <= bound {
+            let block = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: cursor, as: UInt64.self))
+            let special = (Self.below(0x20, block) | Self.below(1, block ^ (Self.each &* 0x7f))) & (Self.each &* 0x80)
+            if special != 0 {
+                // Only bytes above the first special one can be marked without being special.
+                cursor += special.trailingZeroBitCount >> 3
+                break
+            }
+            cursor += 8
         }
         while cursor < bound, classes[Int(bytes[cursor])] & ByteClass.value != 0 { cursor += 1 }
         return cursor
     }
+
+    private static var each: UInt64 { 0x0101_0101_0101_0101 }
+
+    /// The high bit of each byte of `block` that is less than `limit`, at most 128.
+    @inline(__always)
+    private static func below(_ limit: UInt64, _ block: UInt64) -> UInt64 { (block &- (each &* limit)) & ~block }
 
     func lineError(_ byte: UInt8) -> WireError {
         byte == Octet.lineFeed ? .bareLineFeed : .controlByte
