@@ -20,6 +20,7 @@ extension PoolState {
     }
 
     /// A machine that can take a request now: an idle one, else the least loaded with room.
+    @inline(__always)
     private func capacity() -> Int? { table.newest(.idle) ?? table.leastLoaded() }
 
     /// Hands capacity to the waiters, whoever brought it about.
@@ -34,11 +35,10 @@ extension PoolState {
     }
 
     private mutating func grant(_ ticket: Ticket, _ slot: Int, arrived: PoolTime, at now: PoolTime) {
-        let machine = table.slots[slot]
         let waited = now - arrived
         // Capacity reaches waiters in the step that brings it: a machine ready now is one they waited for.
-        let met = waited > 0 && machine.readyAt == now
-        let started = met ? min(waited, machine.startCost) : 0
+        let met = waited > 0 && table.slots[slot].readyAt == now
+        let started = met ? min(waited, table.slots[slot].startCost) : 0
         table.changeLoad(slot, by: 1, at: now)
         totals.granted += 1
         totals.waited += waited
@@ -47,7 +47,8 @@ extension PoolState {
             .grant(
                 ticket,
                 PoolGrant(
-                    machine: table.ref(slot), startKind: met ? machine.startKind : .idle, queued: waited - started,
+                    machine: table.ref(slot), startKind: met ? table.slots[slot].startKind : .idle,
+                    queued: waited - started,
                     started: started)))
     }
 
@@ -63,6 +64,7 @@ extension PoolState {
     }
 
     /// True if no machine serves or is coming, and none may be started yet.
+    @inline(__always)
     private func isFailing(at now: PoolTime) -> Bool {
         guard breaker.isOpen else { return false }
         if serving + table.count(.paused) + table.count(.pausing) - startsInFlight > 0 { return false }

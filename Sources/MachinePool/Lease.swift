@@ -5,10 +5,10 @@
 package struct Lease: ~Copyable, Sendable {
     package let machine: MachineRef
     package let startKind: StartKind
-    /// Time in the queue before the machine's start began.
-    package let queued: Duration
-    /// The part of the machine's start that the request waited for; zero if the machine was running.
-    package let started: Duration
+    /// Nanoseconds in the queue before the machine's start began.
+    package let queued: Int64
+    /// The nanoseconds of the machine's start that the request waited for; zero if the machine was running.
+    package let started: Int64
     private let pool: Pool
     private let granted: PoolTime
     private var outcome = LeaseOutcome.aborted
@@ -16,8 +16,8 @@ package struct Lease: ~Copyable, Sendable {
     init(_ grant: PoolGrant, pool: Pool, at granted: PoolTime) {
         machine = grant.machine
         startKind = grant.startKind
-        queued = .nanoseconds(grant.queued)
-        started = .nanoseconds(grant.started)
+        queued = grant.queued
+        started = grant.started
         self.pool = pool
         self.granted = granted
     }

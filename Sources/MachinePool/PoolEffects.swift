@@ -6,21 +6,28 @@ struct Decision: Sendable {
     var actions: [PoolAction] = []
     var hasCalls = false
     var replies: [Ticket: Pool.Reply] = [:]
+    /// The reply of the request that was just made, if it is answered at once, as nearly all are.
+    var own: (ticket: Ticket, reply: Pool.Reply)?
     var drains: [CheckedContinuation<Void, Never>] = []
     var notices: [PoolNotice] = []
 }
 
 extension Pool.Core {
-    /// Applies an event, and takes out all that carrying out the answer needs.
-    mutating func decide(_ event: PoolEvent, at now: PoolTime) -> Decision {
+    /// Applies an event, and takes out all that carrying out the answer needs. `asking`: whose arrival the event is.
+    mutating func decide(
+        _ event: PoolEvent, at now: PoolTime, asking: (ticket: Ticket, reply: Pool.Reply)? = nil
+    ) -> Decision {
         let before = state.totals.starts
         let actions = state.handle(event, at: now)
         var decision = Decision(actions: actions)
         let queued = calls.count
+        if let asking { replyAtOnce(asking, actions, in: &decision) }
         if case .machine(let event) = event { note(event, before, in: &decision) }
         for action in actions {
             switch action {
-            case .grant(let ticket, _): decision.replies[ticket] = replies.removeValue(forKey: ticket)
+            case .grant(let ticket, _):
+                if ticket == decision.own?.ticket { continue }
+                decision.replies[ticket] = replies.removeValue(forKey: ticket)
             case .reject(let ticket, let rejection):
                 decision.replies[ticket] = replies.removeValue(forKey: ticket)
                 decision.notices.append(PoolNotice(kind: .rejected, detail: rejection.label))
@@ -51,6 +58,19 @@ extension Pool.Core {
         }
         decision.hasCalls = calls.count > queued
         return decision
+    }
+
+    /// Keeps the reply for later, unless the request has its machine now.
+    private mutating func replyAtOnce(
+        _ asking: (ticket: Ticket, reply: Pool.Reply), _ actions: [PoolAction], in decision: inout Decision
+    ) {
+        for action in actions {
+            if case .grant(asking.ticket, _) = action {
+                decision.own = asking
+                return
+            }
+        }
+        replies[asking.ticket] = asking.reply
     }
 
     private func changed(_ machine: MachineRef, _ state: MachineState, detail: String? = nil) -> PoolNotice {
@@ -86,8 +106,12 @@ extension Pool {
             switch action {
             case .grant(let ticket, let grant):
                 let lease = Lease(grant, pool: self, at: now)
-                // Without a reply the request was cancelled, and the lease goes back by being dropped.
-                if let reply = decision.replies[ticket] { reply(.success(lease)) }
+                if let own = decision.own, own.ticket == ticket {
+                    own.reply(.success(lease))
+                } else if let reply = decision.replies[ticket] {
+                    // Without a reply the request was cancelled, and the lease goes back by being dropped.
+                    reply(.success(lease))
+                }
             case .reject(let ticket, let rejection):
                 if let reply = decision.replies[ticket] { reply(.failure(rejection)) }
             case .wake(let time): setAlarm.yield(time)

@@ -87,6 +87,7 @@ package struct PoolState: Sendable {
     }
 
     /// Machines that may exist at once: `max`, or what the memory budget allows.
+    @inline(__always)
     var limit: Int {
         guard let memoryBudget else { return configuration.max }
         return min(configuration.max, max(0, Int(memoryBudget / configuration.machineMemory)))
@@ -95,14 +96,17 @@ package struct PoolState: Sendable {
     /// True while the machine holds its slot.
     package func isKnown(_ machine: MachineRef) -> Bool { table.slot(of: machine) != nil }
 
+    @inline(__always)
     var startsInFlight: Int { table.count(.booting) + table.count(.restoring) }
 
     /// Machines that serve, or will without being asked again.
+    @inline(__always)
     var serving: Int {
         table.count(.idle) + table.count(.busy) + table.count(.resuming) + startsInFlight + table.wantedCount
     }
 
     /// Machines that are there to stay.
+    @inline(__always)
     var alive: Int {
         table.count(.idle) + table.count(.busy) + table.count(.resuming) + startsInFlight + table.count(.pausing)
             + table.count(.paused)

@@ -82,8 +82,9 @@ package struct RequestQueue: Sendable {
     }
 
     package var nextDeadline: PoolTime? {
-        let heads = [urgent.head, normal.head]
-        return heads.lazy.filter { $0 >= 0 }.map { nodes[Int($0)].deadline }.min()
+        guard let first else { return nil }
+        guard urgent.head >= 0, normal.head >= 0 else { return first.deadline }
+        return min(first.deadline, nodes[Int(normal.head)].deadline)
     }
 
     /// Takes one waiter out whose deadline is not after `now`.

@@ -1,19 +1,19 @@
 /// What happens because time passes.
 extension PoolState {
     /// The earliest time at which something has to be done, if nothing happens before.
+    @inline(__always)
     func nextDue(at now: PoolTime) -> PoolTime? {
         var due = PoolTime(nanoseconds: .max)
         func consider(_ time: PoolTime?) {
             if let time, time < due { due = time }
         }
+        // Asked for twice a request: no arrays, and no closures, which would copy the whole state to capture it.
         consider(queue.nextDeadline)
         consider(drainDeadline)
-        for state in [MachineState.booting, .restoring] {
-            consider(table.oldest(state).map { table.slots[$0].since + startTimeout })
-        }
-        for state in [MachineState.resuming, .pausing] {
-            consider(table.oldest(state).map { table.slots[$0].since + transitionTimeout })
-        }
+        if let slot = table.oldest(.booting) { consider(table.slots[slot].since + startTimeout) }
+        if let slot = table.oldest(.restoring) { consider(table.slots[slot].since + startTimeout) }
+        if let slot = table.oldest(.resuming) { consider(table.slots[slot].since + transitionTimeout) }
+        if let slot = table.oldest(.pausing) { consider(table.slots[slot].since + transitionTimeout) }
         if !draining {
             consider(policy.nextEvaluation)
             if target == nil {
@@ -26,7 +26,9 @@ extension PoolState {
         return due.nanoseconds == .max ? nil : max(due, now)
     }
 
+    @inline(__always)
     private var startTimeout: Int64 { configuration.startTimeout.nanoseconds }
+    @inline(__always)
     private var transitionTimeout: Int64 { configuration.transitionTimeout.nanoseconds }
 
     mutating func runTimers(at now: PoolTime) {
@@ -65,9 +67,10 @@ extension PoolState {
 
     // MARK: idle machines pause, paused machines end
 
+    @inline(__always)
     private var nextIdle: PoolTime? {
-        guard configuration.pauses else { return nil }
-        return table.oldest(.idle).map { table.slots[$0].since + idleTimeout }
+        guard configuration.pauses, let slot = table.oldest(.idle) else { return nil }
+        return table.slots[slot].since + idleTimeout
     }
 
     private mutating func pauseIdle(at now: PoolTime) {
@@ -75,15 +78,20 @@ extension PoolState {
         while let slot = table.oldest(.idle), now - table.slots[slot].since >= idleTimeout { pause(slot, at: now) }
     }
 
+    @inline(__always)
     private var reapable: (slot: Int, due: PoolTime)? {
         guard alive > keepFloor else { return nil }
-        if configuration.pauses {
-            return table.oldest(.paused).map { ($0, table.slots[$0].since + scaleDown) }
-        }
-        return table.oldest(.idle).map { ($0, table.slots[$0].since + idleTimeout + scaleDown) }
+        let pauses = configuration.pauses
+        guard let slot = table.oldest(pauses ? .paused : .idle) else { return nil }
+        let rest = pauses ? table.slots[slot].since : table.slots[slot].since + idleTimeout
+        return (slot, rest + scaleDown)
     }
 
-    private var nextScaleDown: PoolTime? { reapable.map { max($0.due, nextReap) } }
+    @inline(__always)
+    private var nextScaleDown: PoolTime? {
+        guard let reapable else { return nil }
+        return max(reapable.due, nextReap)
+    }
 
     /// Ends what has been paused long enough: at most half of the pool a second, so that no single instant empties it.
     private mutating func reapPaused(at now: PoolTime) {
@@ -98,6 +106,7 @@ extension PoolState {
 
     // MARK: machines that are worn out
 
+    @inline(__always)
     private var nextRecycle: PoolTime? {
         guard let maxAge = configuration.maxAge, retiring == nil, breaker.failures == 0 else { return nil }
         return oldestBirth.map { $0.born + maxAge.nanoseconds }
@@ -118,6 +127,7 @@ extension PoolState {
         return births.first.flatMap { table.slot(of: $0) }
     }
 
+    @inline(__always)
     func isWorn(_ slot: Int) -> Bool {
         guard let limit = configuration.maxRequests, retiring == nil, breaker.failures == 0 else { return false }
         return table.slots[slot].served >= limit

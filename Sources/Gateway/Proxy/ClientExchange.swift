@@ -66,8 +66,8 @@ extension ClientHandler {
         switch consume result {
         case .failure(let rejection): fail(.noMachine(rejection), closes: false)
         case .success(let lease):
-            queued += UInt64(max(0, lease.queued.nanoseconds)) / 1000
-            started += UInt64(max(0, lease.started.nanoseconds)) / 1000
+            queued += UInt64(max(0, lease.queued)) / 1000
+            started += UInt64(max(0, lease.started)) / 1000
             startKind = lease.startKind
             let machine = lease.machine
             self.lease = consume lease
