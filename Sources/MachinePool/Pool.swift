@@ -83,6 +83,12 @@ package final class Pool: Sendable {
         perform(decision, at: now)
     }
 
+    /// Says that a request is about to come, for instance because its client began a TLS handshake.
+    ///
+    /// If there is no room for one more, a machine is resumed or started, and no second one however often this is said
+    /// before it is there. Nothing has to be taken back: a machine nobody came for is an idle one.
+    package func expectRequest() { apply(.requestExpected) }
+
     /// Takes an event from the driver; from any thread, in any order, late or not.
     package func report(_ event: MachineEvent) { apply(.machine(event)) }
 

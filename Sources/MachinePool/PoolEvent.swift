@@ -2,6 +2,8 @@
 package enum PoolEvent: Sendable {
     /// A request wants a machine. `priority`: it had one that died, and goes ahead of the others.
     case requestArrived(Ticket, priority: Bool)
+    /// A request is about to come; nothing holds its place.
+    case requestExpected
     /// The client left while the request waited.
     case requestCancelled(Ticket)
     /// A lease was returned after `held` nanoseconds.

@@ -48,7 +48,7 @@ package struct PoolLedger: Sendable {
             if let leases = machines[machine]?.leases, leases > 0 { machines[machine]?.leases = leases - 1 }
         case .machine(let event): book(event)
         case .snapshotAvailable(let available): mayRestore = available
-        case .memoryBudget, .timerFired, .drainStarted: break
+        case .requestExpected, .memoryBudget, .timerFired, .drainStarted: break
         }
     }
 

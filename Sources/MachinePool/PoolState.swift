@@ -24,6 +24,8 @@ package struct PoolState: Sendable {
     var suspects = 0
     var nextReap = PoolTime.zero
     var scheduledWake: PoolTime?
+    /// One request more than there are is reckoned with, in this step alone.
+    var isExpecting = false
     var actions: [PoolAction] = []
 
     let queueTimeout: Int64
@@ -52,6 +54,7 @@ package struct PoolState: Sendable {
         policy.observe(queued: queue.count, inflight: table.inflight, until: now)
         switch event {
         case .requestArrived(let ticket, let priority): arrive(ticket, priority: priority, at: now)
+        case .requestExpected: isExpecting = true
         case .requestCancelled(let ticket): cancel(ticket)
         case .leaseEnded(let machine, let outcome, let held): endLease(machine, outcome, held: held, at: now)
         case .machine(let event): apply(event, at: now)
@@ -61,6 +64,7 @@ package struct PoolState: Sendable {
         case .drainStarted(let deadline): startDrain(deadline: deadline, at: now)
         }
         settle(at: now)
+        isExpecting = false
         defer { actions.removeAll(keepingCapacity: false) }
         return actions
     }

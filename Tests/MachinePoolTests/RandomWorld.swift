@@ -59,7 +59,8 @@ struct RandomWorld {
         case 35..<58: endLease(random.chance(0.85) ? .ok : random.chance(0.5) ? .upstreamFailed : .aborted)
         case 58..<88: answer(healthy: random.chance(0.85))
         case 88..<90: crash()
-        case 90..<94: repeatOldEvent()
+        case 90..<93: repeatOldEvent()
+        case 93..<94: apply(.requestExpected)
         case 94..<95: apply(.snapshotAvailable(random.chance(0.7)))
         case 95..<96 where random.chance(0.3):
             apply(.memoryBudget(random.chance(0.3) ? nil : state.configuration.machineMemory * Int64(random.below(7))))
