@@ -43,6 +43,8 @@ let package = Package(
     products: [.executable(name: "fcctl", targets: ["fcctl"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
@@ -61,7 +63,15 @@ let package = Package(
         part(
             "LoadTest", [.product(name: "NIOHTTP1", package: "swift-nio")] + nio,
             testing: ["Gateway", "MachinePool"]),
-        part("Gateway", ["HTTPWire", "MachinePool", "Telemetry", log] + nio),
+        part(
+            "Gateway",
+            [
+                "HTTPWire", "MachinePool", "Telemetry", log, system,
+                .product(name: "NIOTLS", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
+            ] + nio, testing: ["LinuxHost"]),
         part(
             "HTTPWire",
             testing: [

@@ -93,6 +93,9 @@ enum ExitCodes {
         case .permissionDenied: permission
         case .portInUse, .addressUnavailable: unavailable
         case .logUnavailable: cannotCreate
+        case .certificate(.missing): notFound
+        case .certificate(.unreadable): permission
+        case .certificate: badData
         }
     }
 

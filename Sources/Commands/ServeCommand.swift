@@ -54,6 +54,7 @@ struct ServeCommand: AsyncParsableCommand {
 /// What `serve` alone takes.
 struct ServiceOptions: ParsableArguments {
     @OptionGroup var limits: PoolOptions
+    @OptionGroup var tls: TLSOptions
 
     @Option(name: .long, help: "What sizes the pool beyond the requests of this moment: reactive, kpa or forecast.")
     var policy = PolicyKind.reactive

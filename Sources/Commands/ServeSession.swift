@@ -28,7 +28,7 @@ struct ServeSession {
         let log = try AccessLogService(proxy, quiet: global.quiet)
         let gateway = Gateway(
             configuration: gatewayConfiguration, pool: pool, connector: MachineConnector(driver: driver),
-            group: HostSetup.group, accessLog: log.writer)
+            group: HostSetup.group, accessLog: log.writer, logger: logger)
         // The port first: when it is busy, nothing has been made yet.
         let address = try await gateway.start()
         let url = self.url(address)
@@ -137,13 +137,14 @@ struct ServeSession {
     }
 
     func url(_ address: SocketAddress) -> String {
-        "http://\(service.host == "127.0.0.1" ? "localhost" : service.host):\(address.port ?? Int(service.port))"
+        "\(service.tls.settings == nil ? "http" : "https")://\(service.host == "127.0.0.1" ? "localhost" : service.host):\(address.port ?? Int(service.port))"
     }
 
     var gatewayConfiguration: GatewayConfiguration {
         var configuration = proxy.configuration
         configuration.host = service.host
         configuration.port = Int(service.port)
+        configuration.tls = service.tls.settings
         return configuration
     }
 }

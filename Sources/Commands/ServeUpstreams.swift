@@ -15,7 +15,7 @@ extension ServeSession {
         let log = try AccessLogService(proxy, quiet: global.quiet)
         let gateway = Gateway(
             configuration: gatewayConfiguration, pool: pool, connector: upstreams, group: HostSetup.group,
-            accessLog: log.writer)
+            accessLog: log.writer, logger: ServeLog.logger(quiet: global.quiet))
         let address = try await gateway.start()
         let display = ServeDisplay(
             block: StatusBlock(url: url(address), image: image, max: service.limits.max), quiet: global.quiet,

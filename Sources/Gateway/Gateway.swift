@@ -1,4 +1,5 @@
 import Glibc
+package import Logging
 package import MachinePool
 import NIOConcurrencyHelpers
 package import NIOCore
@@ -8,15 +9,16 @@ import NIOPosix
 package final class Gateway: Sendable {
     private struct State: Sendable {
         var workers: [(loop: any EventLoop, worker: NIOLoopBound<Worker>)] = []
-        var listener: (any Channel)?
+        var listeners: [any Channel] = []
         var tasks: [RepeatedTask] = []
         var feed: Task<Void, Never>?
     }
 
-    private let configuration: GatewayConfiguration
+    let configuration: GatewayConfiguration
     private let pool: Pool
     private let connector: any UpstreamConnector
-    private let group: any EventLoopGroup
+    let group: any EventLoopGroup
+    let logger: Logger
     private let log: AccessLogWriter?
     private let census: NIOLockedValueBox<ConnectionCensus>
     private let state = NIOLockedValueBox(State())
@@ -24,7 +26,8 @@ package final class Gateway: Sendable {
     /// Nothing happens until `start`. The pool must be running, and the group must outlive the gateway.
     package init(
         configuration: GatewayConfiguration, pool: Pool, connector: any UpstreamConnector, group: any EventLoopGroup,
-        accessLog: AccessLogWriter? = nil
+        accessLog: AccessLogWriter? = nil,
+        logger: Logger = Logger(label: "fcctl") { _ in SwiftLogNoOpLogHandler() }
     ) {
         self.configuration = configuration
         log = accessLog
@@ -35,24 +38,27 @@ package final class Gateway: Sendable {
         self.pool = pool
         self.connector = connector
         self.group = group
+        self.logger = logger
     }
 
     /// Listens, and returns the address, with the port that was free if none was asked for.
     package func start() async throws(GatewayError) -> SocketAddress {
+        let certificates = try await loadCertificates()
         let feed = EventFeed(limit: configuration.limits.subscribers)
         let isLoopback = Self.isLoopback(configuration.host)
         let admin =
             configuration.servesAdmin && isLoopback
-            ? AdminRoutes(pool: pool, feed: feed, census: census, log: log) : nil
+            ? AdminRoutes(pool: pool, feed: feed, census: census, log: log, certificates: certificates) : nil
         await makeWorkers(admin)
         let listener: any Channel
-        do {
-            listener = try await bind()
+        do throws(GatewayError) {
+            listener = try await listen(certificates)
         } catch {
+            await closeListeners()
             await stop()
-            throw Self.explain(error, configuration)
+            throw error
         }
-        state.withLockedValue { $0.listener = listener }
+        if let certificates { watch(certificates) }
         if admin != nil {
             // Ends with the drain, which cancels it.
             let task = Task { [pool] in await feed.run(pool) }
@@ -66,12 +72,8 @@ package final class Gateway: Sendable {
 
     /// Stops accepting and returns when every request begun has been answered, or after `deadline`, when the rest is cut off.
     package func drain(deadline: Duration) async {
-        let (listener, workers) = state.withLockedValue { state in
-            defer { state.listener = nil }
-            return (state.listener, state.workers)
-        }
-        // A listener that is closed already is what was wanted.
-        if let listener { try? await listener.close().get() }
+        await closeListeners()
+        let workers = state.withLockedValue { $0.workers }
         let finished = workers.map { entry in
             entry.loop.flatSubmit { () -> EventLoopFuture<Void> in
                 let promise = entry.loop.makePromise(of: Void.self)
@@ -128,27 +130,70 @@ package final class Gateway: Sendable {
         }
     }
 
-    private func bind() async throws -> any Channel {
+    /// The port for requests, and the one that leads there; nothing is answered before both are there.
+    private func listen(_ certificates: CertificateStore?) async throws(GatewayError) -> any Channel {
+        let listener = try await bind(port: configuration.port) { channel, worker in
+            if let certificates {
+                try ClientHandshake.configure(channel, worker: worker, certificates: certificates)
+            } else {
+                try channel.pipeline.syncOperations.addHandler(ClientHandler(worker: worker))
+            }
+        }
+        if let redirect = configuration.tls?.redirectPort, let port = listener.localAddress?.port {
+            _ = try await bind(port: redirect) { channel, worker in
+                try channel.pipeline.syncOperations.addHandler(RedirectHandler(worker: worker, port: port))
+            }
+        }
+        return listener
+    }
+
+    /// Where plain HTTP is redirected from, once started.
+    package var redirectAddress: SocketAddress? {
+        state.withLockedValue { $0.listeners.dropFirst().first?.localAddress }
+    }
+
+    private func bind(
+        port: Int, _ initialize: @escaping @Sendable (any Channel, Worker) throws -> Void
+    ) async throws(GatewayError) -> any Channel {
         let workers = state.withLockedValue { state in
             Dictionary(uniqueKeysWithValues: state.workers.map { (ObjectIdentifier($0.loop), $0.worker) })
         }
-        return try await ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 4096)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 128 * 1024))
-            .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 2048, maximum: 65_536)
-            )
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let worker = workers[ObjectIdentifier(channel.eventLoop)] else { return }
-                    try channel.pipeline.syncOperations.addHandler(ClientHandler(worker: worker.value))
+        do {
+            let listener = try await ServerBootstrap(group: group)
+                .serverChannelOption(.backlog, value: 4096)
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+                .childChannelOption(.allowRemoteHalfClosure, value: true)
+                .childChannelOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 128 * 1024))
+                .childChannelOption(
+                    .recvAllocator,
+                    value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 2048, maximum: 65_536)
+                )
+                .childChannelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        guard let worker = workers[ObjectIdentifier(channel.eventLoop)] else { return }
+                        try initialize(channel, worker.value)
+                    }
                 }
-            }
-            .bind(host: configuration.host, port: configuration.port).get()
+                .bind(host: configuration.host, port: port).get()
+            state.withLockedValue { $0.listeners.append(listener) }
+            return listener
+        } catch {
+            throw Self.explain(error, configuration.host, port)
+        }
     }
+
+    private func closeListeners() async {
+        let listeners = state.withLockedValue { state in
+            defer { state.listeners = [] }
+            return state.listeners
+        }
+        // A listener that is closed already is what was wanted.
+        for listener in listeners { try? await listener.close().get() }
+    }
+
+    /// Cancelled when the gateway stops.
+    func keep(_ task: RepeatedTask) { state.withLockedValue { $0.tasks.append(task) } }
 
     private func stop() async {
         let (workers, tasks, feed) = state.withLockedValue { state in
@@ -177,14 +222,12 @@ package final class Gateway: Sendable {
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
     }
 
-    private static func explain(_ error: any Error, _ configuration: GatewayConfiguration) -> GatewayError {
-        guard let error = error as? IOError else {
-            return .addressUnavailable(host: configuration.host, reason: "\(error)")
-        }
+    private static func explain(_ error: any Error, _ host: String, _ port: Int) -> GatewayError {
+        guard let error = error as? IOError else { return .addressUnavailable(host: host, reason: "\(error)") }
         switch error.errnoCode {
-        case EADDRINUSE: return .portInUse(host: configuration.host, port: configuration.port)
-        case EACCES: return .permissionDenied(port: configuration.port)
-        default: return .addressUnavailable(host: configuration.host, reason: "\(error.description)")
+        case EADDRINUSE: return .portInUse(host: host, port: port)
+        case EACCES: return .permissionDenied(port: port)
+        default: return .addressUnavailable(host: host, reason: "\(error.description)")
         }
     }
 }

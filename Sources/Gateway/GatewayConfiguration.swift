@@ -13,6 +13,8 @@ package enum InstanceHeaders: String, Sendable, CaseIterable {
 package struct GatewayTimeouts: Sendable, Equatable {
     /// From the first byte of a request head to its last. Then: 408.
     package var header: Duration = .seconds(10)
+    /// From a connection to the end of its TLS handshake. Then: the end.
+    package var handshake: Duration = .seconds(10)
     /// In each such span a body must bring, and a client must take, `minimumRate` bytes a second. Then: 408, or the end.
     package var bodyIdle: Duration = .seconds(30)
     /// For a connection to a machine. Then: another try, then 504.
@@ -67,6 +69,8 @@ package struct GatewayConfiguration: Sendable, Equatable {
     package var timeouts = GatewayTimeouts()
     package var limits = GatewayLimits()
     package var instanceHeaders = InstanceHeaders.all
+    /// Nil: plain HTTP.
+    package var tls: TLSSettings?
     /// Peers whose X-Forwarded-*, X-Real-IP and Forwarded are kept and added to.
     package var trustedProxies: [AddressBlock] = []
     /// Keeps X-Request-Id of every client, not only of trusted proxies.

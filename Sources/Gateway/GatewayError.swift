@@ -4,6 +4,7 @@ package enum GatewayError: Error, Sendable, Equatable, CustomStringConvertible {
     case permissionDenied(port: Int)
     case addressUnavailable(host: String, reason: String)
     case logUnavailable(path: String, reason: String)
+    case certificate(CertificateError)
 
     package var description: String {
         switch self {
@@ -14,6 +15,7 @@ package enum GatewayError: Error, Sendable, Equatable, CustomStringConvertible {
             "\(host) is not an address this machine can listen on (\(reason)); choose another with --host"
         case .logUnavailable(let path, let reason):
             "the access log \(path) cannot be opened (\(reason)); choose another with --access-log-file"
+        case .certificate(let error): error.description
         }
     }
 }

@@ -8,9 +8,11 @@ package struct PeerLines: Sendable {
     let realIP: [UInt8]
     /// Up to the host.
     let forwarded: [UInt8]
+    let via: [UInt8]
 
-    /// `address` is an IP address as text; it becomes part of header fields. `port` is the one the client connected to.
-    package init(address: String, scheme: String, port: Int = 80, isTrusted: Bool) {
+    /// `address` is an IP address as text; it becomes part of header fields. `port` is the one the client connected to,
+    /// `version` that of the protocol it speaks.
+    package init(address: String, scheme: String, port: Int = 80, version: String = "1.1", isTrusted: Bool) {
         self.isTrusted = isTrusted
         forwardedFor = Array("X-Forwarded-For: \(address)\r\n".utf8)
         forwardedProto = Array("X-Forwarded-Proto: \(scheme)\r\n".utf8)
@@ -18,9 +20,12 @@ package struct PeerLines: Sendable {
         realIP = Array("X-Real-IP: \(address)\r\n".utf8)
         let node = address.utf8.contains(Octet.colon) ? "\"[\(address)]\"" : address
         forwarded = Array("Forwarded: for=\(node);proto=\(scheme)".utf8)
+        via = Array("Via: \(version) fcctl\r\n".utf8)
     }
 
-    var size: Int { forwardedFor.count + forwardedProto.count + forwardedPort.count + realIP.count + forwarded.count }
+    var size: Int {
+        forwardedFor.count + forwardedProto.count + forwardedPort.count + realIP.count + forwarded.count + via.count
+    }
 }
 
 extension RequestHead {
@@ -90,7 +95,9 @@ extension RequestHead {
         if requestID.isEmpty { writer.put(id) } else { writer.put(base, requestID) }
         writer.put("\r\ntraceparent: ")
         if traceParent.isEmpty { trace.write(to: &writer) } else { writer.put(base, traceParent) }
-        writer.put("\r\nVia: 1.1 fcctl\r\n\r\n")
+        writer.put("\r\n")
+        writer.put(peer.via)
+        writer.put("\r\n")
     }
 
     private func write(

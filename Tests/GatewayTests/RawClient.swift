@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 /// A client that says exactly what it is told to, and shows exactly what came back.
 final class RawClient {
@@ -15,12 +16,19 @@ final class RawClient {
         self.incoming = incoming.makeAsyncIterator()
     }
 
-    static func connect(_ port: Int, on group: any EventLoopGroup) async throws -> RawClient {
+    /// `prepare` may put handlers under the client, such as TLS.
+    deinit { channel.close(promise: nil) }
+
+    static func connect(
+        _ port: Int, on group: any EventLoopGroup,
+        prepare: @escaping @Sendable (any Channel) throws -> Void = { _ in }
+    ) async throws -> RawClient {
         let (stream, continuation) = AsyncThrowingStream.makeStream(of: ByteBuffer.self)
         let channel = try await ClientBootstrap(group: group)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try prepare(channel)
                     try channel.pipeline.syncOperations.addHandler(CollectingHandler(continuation))
                 }
             }
@@ -53,6 +61,14 @@ final class RawClient {
             }
             guard try await more() else { return received.readString(length: received.readableBytes) ?? "" }
         }
+    }
+
+    /// The next `count` bytes; nil if the connection ends before.
+    func bytes(_ count: Int) async throws -> [UInt8]? {
+        while received.readableBytes < count { guard try await more() else { return nil } }
+        let bytes = received.readBytes(length: count)
+        received.discardReadBytes()
+        return bytes
     }
 
     /// Everything until the connection ends.
@@ -88,6 +104,10 @@ final class RawClient {
             }
             received.writeImmutableBuffer(buffer)
             return true
+        } catch is NIOSSLError {
+            // An end without the goodbye of TLS.
+            wasReset = true
+            return false
         } catch is IOError {
             wasReset = true
             return false

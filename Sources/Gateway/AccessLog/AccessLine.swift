@@ -44,7 +44,9 @@ struct AccessLine {
         text(",\"host\":\"", note.host)
         text(",\"path\":\"", note.path)
         if !note.method.isEmpty {
-            writer.put(note.isHTTP11 ? ",\"protocol\":\"HTTP/1.1\"" : ",\"protocol\":\"HTTP/1.0\"")
+            writer.put(",\"protocol\":\"")
+            writer.put(note.version)
+            writer.put("\"")
         }
         writer.put(",\"status\":")
         writer.put(decimal: UInt64(outcome.status))
@@ -98,7 +100,8 @@ struct AccessLine {
             text(note.method)
             writer.put(" ")
             text(note.path)
-            writer.put(note.isHTTP11 ? " HTTP/1.1" : " HTTP/1.0")
+            writer.put(" ")
+            writer.put(note.version)
         }
         writer.put("\" ")
         writer.put(decimal: UInt64(outcome.status))

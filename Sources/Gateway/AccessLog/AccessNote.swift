@@ -13,7 +13,7 @@ final class AccessNote {
     private(set) var client = 0..<0
     private(set) var requestID = 0..<0
     private(set) var traceID = 0..<0
-    private(set) var isHTTP11 = true
+    private(set) var version: StaticString = "HTTP/1.1"
 
     /// Longer values are cut: a line says what was asked, it is no archive.
     private static let longest = 2048
@@ -22,13 +22,13 @@ final class AccessNote {
     func reset(client address: [UInt8], requestID id: [UInt8]) {
         if bytes.capacity > 4096 { bytes = ByteBuffer() } else { bytes.clear() }
         (method, path, host, userAgent, referer, traceID) = (0..<0, 0..<0, 0..<0, 0..<0, 0..<0, 0..<0)
-        isHTTP11 = true
+        version = "HTTP/1.1"
         client = append(address)
         requestID = append(id)
     }
 
-    func take(_ head: RequestHead, _ source: ByteBuffer, showsQuery: Bool) {
-        isHTTP11 = head.isHTTP11
+    func take(_ head: RequestHead, _ source: ByteBuffer, isStream: Bool, showsQuery: Bool) {
+        version = isStream ? "HTTP/2.0" : head.isHTTP11 ? "HTTP/1.1" : "HTTP/1.0"
         source.withUnsafeReadableBytes { source in
             method = append(source, head.methodRange)
             path = append(source, showsQuery ? head.target : Self.withoutQuery(source, head.target))

@@ -12,12 +12,17 @@ final class AdminRoutes: Sendable {
     let feed: EventFeed
     private let census: NIOLockedValueBox<ConnectionCensus>
     private let log: AccessLogWriter?
+    private let certificates: CertificateStore?
 
-    init(pool: Pool, feed: EventFeed, census: NIOLockedValueBox<ConnectionCensus>, log: AccessLogWriter?) {
+    init(
+        pool: Pool, feed: EventFeed, census: NIOLockedValueBox<ConnectionCensus>, log: AccessLogWriter?,
+        certificates: CertificateStore?
+    ) {
         self.pool = pool
         self.feed = feed
         self.census = census
         self.log = log
+        self.certificates = certificates
     }
 
     /// Whether a request is for a path of ours under a loopback name.
@@ -35,7 +40,8 @@ final class AdminRoutes: Sendable {
         let status = pool.status()
         if path == .instances { return EventFeed.json(status.machines) + "\n" }
         let (open, refused) = census.withLockedValue { ($0.total, $0.refused) }
-        let gateway = GatewayStatus(connections: open, refusedConnections: refused, accessLog: log?.counts)
+        let gateway = GatewayStatus(
+            connections: open, refusedConnections: refused, accessLog: log?.counts, tls: certificates?.status)
         return EventFeed.json(StatusDocument(pool: status, gateway: gateway)) + "\n"
     }
 

@@ -6,11 +6,14 @@ struct GatewayStatus: Encodable {
     var refusedConnections: UInt64
     /// Nil without an access log.
     var accessLog: AccessLogWriter.Counts?
+    /// Nil without HTTPS.
+    var tls: [CertificateStatus]?
 
     private enum CodingKeys: String, CodingKey {
         case connections
         case refusedConnections = "refused_connections"
         case accessLog = "access_log"
+        case tls
     }
 }
 

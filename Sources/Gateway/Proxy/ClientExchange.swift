@@ -36,7 +36,7 @@ extension ClientHandler {
         requestBytes.clear()
         requestBytes.writeImmutableBuffer(worker.out)
         worker.budget.earn()
-        if isRequestDone { arm(.none, 0) } else { arm(.body, worker.timers.bodyIdle) }
+        if isRequestDone { arm(.none, 0) } else { arm(.body, bodySpan) }
         acquire(priority: false)
     }
 

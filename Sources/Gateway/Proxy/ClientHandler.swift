@@ -31,6 +31,8 @@ final class ClientHandler: ChannelDuplexHandler {
     enum Timer { case first, header, keepAlive, body, expectation, firstByte, response, tunnel, linger, none }
 
     let worker: Worker
+    /// What carries the requests: a connection of its own, encrypted or not, or a stream of a shared one.
+    let transport: ClientTransport
     var context: ChannelHandlerContext?
     /// Place in the worker's list.
     var index = -1
@@ -61,6 +63,8 @@ final class ClientHandler: ChannelDuplexHandler {
     var body = BodyDecoder(.none)
     var bodyBytes: UInt64 = 0
     var windowBytes = 0
+    /// Neither side of the request has to speak for long, as in a stream of gRPC.
+    var isPatient = false
     var isRequestDone = true
     var requestID: [UInt8] = []
     /// The request as it goes out: until it is sent, and as long as it can be sent again.
@@ -97,8 +101,9 @@ final class ClientHandler: ChannelDuplexHandler {
     var story = ResponseStory()
     var drainedBytes = 0
 
-    init(worker: Worker) {
+    init(worker: Worker, transport: ClientTransport = .plain) {
         self.worker = worker
+        self.transport = transport
         pending = worker.empty
         requestBytes = worker.empty
     }
@@ -114,27 +119,35 @@ final class ClientHandler: ChannelDuplexHandler {
 
     private func begin(_ context: ChannelHandlerContext) {
         guard index < 0, phase == .head else { return }
-        let address = context.remoteAddress
+        // A stream's context knows no address, its channel knows that of the connection.
+        let address = context.channel.remoteAddress
         let trusted = address.map { address in
             worker.configuration.trustedProxies.contains { $0.contains(address) }
         }
         let text = address?.ipAddress ?? "unknown"
         peer = PeerLines(
-            address: text, scheme: "http", port: context.localAddress?.port ?? worker.configuration.port,
+            address: text, scheme: transport.scheme,
+            port: context.channel.localAddress?.port ?? worker.configuration.port, version: transport.version,
             isTrusted: trusted ?? false)
         if worker.accessLog != nil { self.address = Array(text.utf8) }
         worker.add(self)
         arm(.first, worker.timers.header)
-        countedAs = peer.isTrusted ? nil : AddressBlock.parse(text).map(ConnectionCensus.Client.init)
+        if transport == .plain { count(text) }
+        if worker.isDraining { drain() }
+    }
+
+    /// A connection of this handler's own counts; streams and what TLS brought are counted where they come from.
+    private func count(_ address: String) {
+        countedAs = peer.isTrusted ? nil : AddressBlock.parse(address).map(ConnectionCensus.Client.init)
         switch worker.census.withLockedValue({ $0.arrive(countedAs) }) {
         case .admitted: break
         case .tooMany: refuse(.tooManyConnections)
         case .tooManyOfClient: refuse(.tooManyOfClient)
         }
-        if worker.isDraining { drain() }
     }
 
-    private func refuse(_ failure: ProxyFailure) {
+    /// Answers what never became a request.
+    func refuse(_ failure: ProxyFailure) {
         began = Worker.now()
         worker.identifiers.next(into: &requestID)
         beginNote()
@@ -213,7 +226,7 @@ final class ClientHandler: ChannelDuplexHandler {
         release(.aborted)
         if wasReading { worker.admin?.unsubscribe(self) }
         guard index >= 0 else { return }
-        worker.census.withLockedValue { $0.leave(countedAs) }
+        if transport == .plain { worker.census.withLockedValue { $0.leave(countedAs) } }
         worker.remove(self)
     }
 
@@ -236,6 +249,9 @@ final class ClientHandler: ChannelDuplexHandler {
     }
 
     // MARK: Deadlines
+
+    /// How long a request's body may be slow.
+    var bodySpan: UInt64 { isPatient ? worker.timers.responseIdle : worker.timers.bodyIdle }
 
     func arm(_ timer: Timer, _ span: UInt64) {
         self.timer = timer

@@ -22,7 +22,7 @@ extension ClientHandler {
                 write(worker.out)
                 flush()
             }
-            arm(.body, worker.timers.bodyIdle)
+            arm(.body, bodySpan)
         case .firstByte: fail(.firstByteTimeout, closes: !isRequestDone)
         case .response: expireResponse()
         }
@@ -38,11 +38,11 @@ extension ClientHandler {
 
     /// A body that comes too slowly holds a machine that others wait for.
     private func expireBody() {
-        let span = worker.timers.bodyIdle
+        let span = bodySpan
         // A client that waits for 100 has nothing to send before there is a machine.
         if head.expectsContinue, stage == .acquiring || stage == .connecting { return arm(.body, span) }
         let least = Double(worker.configuration.limits.minimumRate) * Double(span) / 1_000_000_000
-        if isReadHeld || windowBytes > 0 && Double(windowBytes) >= least {
+        if isReadHeld || windowBytes > 0 && (isPatient || Double(windowBytes) >= least) {
             windowBytes = 0
             return arm(.body, span)
         }
@@ -50,7 +50,8 @@ extension ClientHandler {
     }
 
     private func expireResponse() {
-        if isWritable {
+        // A stream that takes anything becomes writable, and what comes then sets the time anew.
+        if isWritable || transport.isStream {
             story.note(.silentResponse)
             return abort()
         }
@@ -115,6 +116,7 @@ extension ClientHandler {
     /// No request is begun any more on this connection.
     func drain() {
         switch phase {
+        case .head where transport.isStream: break
         case .head where pending.readableBytes == 0: closeAfterFlush()
         case .events: abort()
         case .head, .exchange: closesAfter = true

@@ -26,7 +26,7 @@ extension ClientHandler {
         guard let log = worker.accessLog else { return }
         beginNote()
         guard let note else { return }
-        note.take(head, pending, showsQuery: log.showsQuery)
+        note.take(head, pending, isStream: transport.isStream, showsQuery: log.showsQuery)
         if head.traceParent.isEmpty, head.requestID.isEmpty {
             note.take(traceID: requestID)
         } else if head.traceParent.isEmpty {

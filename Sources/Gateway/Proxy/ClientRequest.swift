@@ -63,6 +63,7 @@ extension ClientHandler {
             head = whole
         } catch {
             if isFirstTry { fields.giveBack(to: &worker.fields) }
+            if error == .unsupportedVersion, yieldToHTTP2() { return false }
             parser = RequestParser()
             noteMalformed()
             fail(.malformed(error), closes: true)

@@ -21,7 +21,7 @@ extension ClientHandler {
         if response.status == 100 {
             if hasContinued { return true }
             hasContinued = true
-            if timer == .expectation { arm(.body, worker.timers.bodyIdle) }
+            if timer == .expectation { arm(.body, bodySpan) }
         }
         guard head.isHTTP11 else { return true }
         worker.out.clear()
@@ -88,6 +88,9 @@ extension ClientHandler {
         worker.additions.latency = (now &- began) / 1000
         worker.additions.requestID = requestID
         worker.additions.instance = upstream.lines
+        if transport.isEncrypted, !worker.strictTransport.isEmpty {
+            worker.additions.instance += worker.strictTransport
+        }
         guard worker.configuration.instanceHeaders == .all else { return }
         worker.additions.startKind = startKind.headerValue
         worker.additions.queue = queued
@@ -158,6 +161,7 @@ extension ClientHandler {
             // With a body that ends with the connection only a reset tells a broken response from a whole one.
             (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
                 .whenFailure { _ in }
+            if transport.isEncrypted { return cutUnderTLS(context) }
         }
         context.close(promise: nil)
     }

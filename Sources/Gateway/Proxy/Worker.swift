@@ -11,6 +11,8 @@ final class Worker {
     let upstreams: UpstreamStore
     let admin: AdminRoutes?
     let timers: TimerSpans
+    /// A whole line for responses that go out encrypted; empty: none.
+    let strictTransport: [UInt8]
     let accessLog: AccessLog?
     /// Shared by all loops.
     let census: NIOLockedValueBox<ConnectionCensus>
@@ -24,6 +26,8 @@ final class Worker {
     var budget: RetryBudget
 
     private(set) var clients: [ClientHandler] = []
+    /// Connections that are no `ClientHandler`: in their handshake, or carrying streams.
+    private(set) var links: [ObjectIdentifier: any WorkerLink] = [:]
     private(set) var isDraining = false
     private var whenDrained: [EventLoopPromise<Void>] = []
     /// The time of the last sweep: good enough to set a deadline by.
@@ -41,6 +45,10 @@ final class Worker {
         self.census = census
         budget = RetryBudget(perSecond: 10 / Double(max(1, loops)), now: Self.now())
         timers = TimerSpans(configuration.timeouts)
+        strictTransport =
+            configuration.tls?.strictTransport.map {
+                Array("Strict-Transport-Security: max-age=\($0.components.seconds)\r\n".utf8)
+            } ?? []
         upstreams = UpstreamStore(
             loop: loop, connector: connector, headers: configuration.instanceHeaders,
             idle: timers.upstreamIdle, connect: configuration.timeouts.connect)
@@ -66,8 +74,17 @@ final class Worker {
             last.index = client.index
         }
         client.index = -1
-        if isDraining, clients.isEmpty { announceDrained() }
+        if isDraining, isEmpty { announceDrained() }
     }
+
+    func add(_ link: any WorkerLink) { links[ObjectIdentifier(link)] = link }
+
+    func remove(_ link: any WorkerLink) {
+        links[ObjectIdentifier(link)] = nil
+        if isDraining, isEmpty { announceDrained() }
+    }
+
+    private var isEmpty: Bool { clients.isEmpty && links.isEmpty }
 
     /// Looks at every deadline. Called about once a second, less often than any time-out.
     func sweep() {
@@ -85,6 +102,7 @@ final class Worker {
             }
             index -= 1
         }
+        for link in Array(links.values) where link.deadline != 0 && link.deadline <= coarseNow { link.expire() }
         upstreams.sweep(now: coarseNow)
     }
 
@@ -92,8 +110,9 @@ final class Worker {
     func drain(_ promise: EventLoopPromise<Void>) {
         isDraining = true
         whenDrained.append(promise)
+        for link in Array(links.values) { link.drain() }
         for client in Array(clients) { client.drain() }
-        if clients.isEmpty { announceDrained() }
+        if isEmpty { announceDrained() }
     }
 
     /// Ends the tunnels that are still open.
@@ -107,11 +126,13 @@ final class Worker {
             client.story.note(.noMachine(.draining))
             client.abort()
         }
+        for link in Array(links.values) { link.abort() }
     }
 
     /// Ends what is still open.
     func closeAll() {
         for client in Array(clients) { client.abort() }
+        for link in Array(links.values) { link.abort() }
         upstreams.closeAll()
         accessLog?.flush()
     }
@@ -125,7 +146,8 @@ final class Worker {
 
 /// The time-outs in nanoseconds. Zero means for ever.
 struct TimerSpans {
-    let header, bodyIdle, firstByte, responseIdle, request, keepAlive, upstreamIdle, tunnelIdle, expectation: UInt64
+    let header, handshake, bodyIdle, firstByte, responseIdle, request: UInt64
+    let keepAlive, upstreamIdle, tunnelIdle, expectation: UInt64
     /// How long a connection that was told to close may still talk.
     let linger: UInt64 = 2_000_000_000
     /// How often deadlines are looked at.
@@ -133,6 +155,7 @@ struct TimerSpans {
 
     init(_ timeouts: GatewayTimeouts) {
         header = Self.span(timeouts.header)
+        handshake = Self.span(timeouts.handshake)
         bodyIdle = Self.span(timeouts.bodyIdle)
         firstByte = Self.span(timeouts.firstByte)
         responseIdle = Self.span(timeouts.responseIdle)
@@ -142,7 +165,8 @@ struct TimerSpans {
         tunnelIdle = Self.span(timeouts.tunnelIdle)
         expectation = Self.span(timeouts.expectation)
         let spans = [
-            header, bodyIdle, firstByte, responseIdle, request, keepAlive, upstreamIdle, tunnelIdle, expectation,
+            header, handshake, bodyIdle, firstByte, responseIdle, request, keepAlive, upstreamIdle, tunnelIdle,
+            expectation,
         ]
         let shortest = spans.filter { $0 > 0 }.min() ?? 1_000_000_000
         tick = max(10_000_000, min(1_000_000_000, shortest / 4))

@@ -1,0 +1,137 @@
+import NIOCore
+import NIOHTTP2
+
+/// A client's HTTP/2 connection: its settings, its idle time, its end. Its requests are streams, each with a
+/// `ClientHandler` of its own.
+final class ClientConnection: ChannelInboundHandler, WorkerLink {
+    typealias InboundIn = HTTP2Frame
+
+    private let worker: Worker
+    private let end: ConnectionEnd
+    private(set) var deadline: UInt64 = 0
+    private var context: ChannelHandlerContext?
+    private var streams = 0
+    private var isEnding = false
+
+    private init(worker: Worker) {
+        self.worker = worker
+        end = ConnectionEnd(linger: .nanoseconds(Int64(worker.timers.linger)))
+    }
+
+    /// Makes an HTTP/2 connection of a channel that has no handlers but those of TLS.
+    static func configure(_ channel: any Channel, worker: Worker, isEncrypted: Bool) throws {
+        let connection = ClientConnection(worker: worker)
+        let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
+        let lifetime = NIOHTTP2ServerConnectionManagementHandler(
+            eventLoop: channel.eventLoop,
+            configuration: .init(maxIdleTime: nil, maxAge: nil, maxGraceTime: nil, keepalive: nil))
+        let multiplexer = NIOHTTP2Handler(
+            mode: .server, eventLoop: channel.eventLoop, connectionConfiguration: HTTP2Settings.connection,
+            streamConfiguration: HTTP2Settings.stream, streamDelegate: lifetime.http2StreamDelegate
+        ) { channel in
+            channel.eventLoop.makeCompletedFuture { try bound.value.begin(channel, isEncrypted: isEncrypted) }
+        }
+        try channel.pipeline.syncOperations.addHandlers([connection.end, multiplexer, lifetime, connection])
+    }
+
+    private func begin(_ channel: any Channel, isEncrypted: Bool) throws {
+        let client = ClientHandler(
+            worker: worker, transport: ClientTransport(isEncrypted: isEncrypted, isStream: true))
+        try channel.pipeline.syncOperations.addHandlers([ClientStream(client: client), client])
+        streams += 1
+        deadline = 0
+        let bound = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        channel.closeFuture.whenComplete { _ in bound.value.streamEnded() }
+    }
+
+    private func streamEnded() {
+        streams -= 1
+        if streams == 0, !isEnding { wait(worker.timers.keepAlive) }
+    }
+
+    private func wait(_ span: UInt64) { deadline = span == 0 ? 0 : worker.coarseNow &+ span }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        worker.add(self)
+        wait(worker.timers.header)
+        let increment = HTTP2Settings.connectionWindow - 65_535
+        let frame = HTTP2Frame(streamID: .rootStream, payload: .windowUpdate(windowSizeIncrement: increment))
+        context.writeAndFlush(NIOAny(frame), promise: nil)
+        if worker.isDraining { drain() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        worker.remove(self)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        worker.remove(self)
+        context.fireChannelInactive()
+    }
+
+    /// Whoever says goodbye opens no further stream; the streams that are open finish.
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .goAway = unwrapInboundIn(data).payload { drain() }
+    }
+
+    /// The client sends nothing more: without an end of its own, no request of this connection can be told from a lost one.
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed? = event as? ChannelEvent { return abort() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    /// A broken rule of the connection has been answered with GOAWAY: what follows is the end of the connection, when
+    /// that frame has left (RFC 9113 5.4.1). Errors of single streams stay in their channels.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if end.hasFailed || error is IOError || error is ChannelError { context.close(promise: nil) }
+    }
+
+    /// Idle for long, or asked to end and not gone: then it is cut off.
+    func expire() {
+        deadline = 0
+        if isEnding || streams > 0 { return abort() }
+        drain()
+        wait(worker.timers.linger)
+    }
+
+    func drain() {
+        guard !isEnding, let context else { return }
+        isEnding = true
+        context.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+        if streams == 0 { wait(worker.timers.linger) }
+    }
+
+    func abort() {
+        end.cut()
+        context?.close(promise: nil)
+    }
+}
+
+/// What clients may do on one connection.
+enum HTTP2Settings {
+    static let connectionWindow = 1 << 20
+
+    static var connection: NIOHTTP2Handler.ConnectionConfiguration {
+        var configuration = NIOHTTP2Handler.ConnectionConfiguration()
+        configuration.initialSettings = [
+            HTTP2Setting(parameter: .maxConcurrentStreams, value: 100),
+            HTTP2Setting(parameter: .initialWindowSize, value: 65_535),
+            HTTP2Setting(parameter: .maxHeaderListSize, value: 16 * 1024),
+        ]
+        configuration.targetWindowSize = connectionWindow
+        configuration.maximumConnectionGlitches = 200
+        // Resets, pings and settings: NIO's limits, 200 in half a minute.
+        return configuration
+    }
+
+    static var stream: NIOHTTP2Handler.StreamConfiguration {
+        var configuration = NIOHTTP2Handler.StreamConfiguration()
+        configuration.targetWindowSize = 65_535
+        // The gap is what a client must take in one time-out so as not to be let go.
+        configuration.outboundBufferSizeHighWatermark = 64 * 1024
+        configuration.outboundBufferSizeLowWatermark = 56 * 1024
+        return configuration
+    }
+}

@@ -1,0 +1,60 @@
+import NIOCore
+
+/// The last of an HTTP/2 connection, under its frames: it knows when the gateway has given the connection up, and closes
+/// without losing what was said. A socket closed over unread bytes makes the client's kernel throw the goodbye away.
+final class ConnectionEnd: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let linger: TimeAmount
+    private var isPayload = false
+    /// GOAWAY with an error has been written.
+    private(set) var hasFailed = false
+    private var isClosing = false
+
+    init(linger: TimeAmount) {
+        self.linger = linger
+    }
+
+    /// Closes at once from now on.
+    func cut() { isClosing = true }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        look(unwrapOutboundIn(data))
+        context.write(data, promise: promise)
+    }
+
+    /// Each frame begins a write, and a DATA frame's content is a write of its own.
+    private func look(_ bytes: ByteBuffer) {
+        if isPayload { return isPayload = false }
+        guard bytes.readableBytes >= 9,
+            let type = bytes.getInteger(at: bytes.readerIndex + 3, as: UInt8.self)
+        else { return }
+        if type == 0 {
+            isPayload = bytes.readableBytes == 9
+        } else if type == 7, let code = bytes.getInteger(at: bytes.readerIndex + 13, as: UInt32.self), code != 0 {
+            hasFailed = true
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if !isClosing { context.fireChannelRead(data) }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if isClosing, case .inputClosed? = event as? ChannelEvent { return context.close(promise: nil) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        guard mode == .all, !isClosing else { return context.close(mode: mode, promise: promise) }
+        isClosing = true
+        context.close(mode: .output, promise: nil)
+        let bound = NIOLoopBound((context, promise), eventLoop: context.eventLoop)
+        context.eventLoop.scheduleTask(in: linger) {
+            let (context, promise) = bound.value
+            context.close(promise: promise)
+        }
+    }
+}

@@ -1,0 +1,122 @@
+import HTTPWire
+import NIOCore
+import NIOHPACK
+
+/// The bytes that a `ClientHandler` writes as HTTP/1.1, in the parts of HTTP/2.
+struct ResponseTranslation {
+    enum Part {
+        case head(HPACKHeaders, status: Int, fields: [(name: String, value: String)], ends: Bool)
+        case data(ByteBuffer, ends: Bool)
+        case trailers(HPACKHeaders)
+    }
+
+    private enum State {
+        case head, body, done
+    }
+
+    private var state = State.head
+    private var body = BodyDecoder(.none)
+    private var isChunked = false
+    private var pending = ByteBuffer()
+    private var fields = HeadFields()
+    var isHead = false
+
+    /// A head that is not an informational one has come.
+    private(set) var hasHead = false
+    var isComplete: Bool { state == .done }
+    /// The body has no end but that of the stream.
+    var endsWithClose: Bool { state == .body && body.endsWithClose }
+
+    /// Takes bytes, and returns what they hold.
+    mutating func take(_ bytes: ByteBuffer) -> [Part] {
+        var parts: [Part] = []
+        if pending.readableBytes == 0 {
+            pending = bytes
+        } else {
+            pending.writeImmutableBuffer(bytes)
+        }
+        while state == .head, pending.readableBytes > 0, let lines = MessageLines(reading: &pending) {
+            parts.append(head(lines))
+        }
+        if state == .body { readBody(into: &parts) }
+        if state == .done || pending.readableBytes == 0 { pending = ByteBuffer() }
+        return parts
+    }
+
+    /// What still comes is not wanted.
+    mutating func drop() {
+        state = .done
+        pending = ByteBuffer()
+    }
+
+    private mutating func head(_ lines: MessageLines) -> Part {
+        let status = Int(lines.start.dropFirst(9).prefix(3)) ?? 502
+        var headers = HPACKHeaders()
+        headers.reserveCapacity(lines.fields.count + 1)
+        headers.add(name: ":status", value: "\(status)")
+        headers.add(lines.fields)
+        if status < 200 { return .head(headers, status: status, fields: lines.fields, ends: false) }
+        hasHead = true
+        let framing = isHead || status == 204 || status == 304 ? .none : Self.framing(lines.fields)
+        body = BodyDecoder(framing)
+        isChunked = framing == .chunked
+        state = body.isComplete ? .done : .body
+        return .head(headers, status: status, fields: lines.fields, ends: body.isComplete)
+    }
+
+    private static func framing(_ fields: [(name: String, value: String)]) -> BodyFraming {
+        var framing = BodyFraming.untilClose
+        for (name, value) in fields {
+            if name == "content-length", let length = UInt64(value) { framing = .length(length) }
+            if name == "transfer-encoding" { framing = .chunked }
+        }
+        return framing
+    }
+
+    /// One piece is held back until it is known whether another follows, so that the last one can carry the end.
+    private mutating func readBody(into parts: inout [Part]) {
+        var held: ByteBuffer?
+        while true {
+            var at = 0
+            let step: Result<BodyDecoder.Step, WireError> = pending.withUnsafeReadableBytes { bytes in
+                do throws(WireError) { return .success(try body.next(bytes, &at, &fields)) } catch {
+                    return .failure(error)
+                }
+            }
+            switch step {
+            case .success(.data(let range)):
+                if let held { parts.append(.data(held, ends: false)) }
+                held = pending.getSlice(at: pending.readerIndex + range.lowerBound, length: range.count)
+                pending.moveReaderIndex(forwardBy: at)
+                guard body.isComplete, !isChunked else { continue }
+                state = .done
+                if let held { parts.append(.data(held, ends: true)) }
+                return
+            case .success(.complete):
+                let trailers = readTrailers(at)
+                state = .done
+                if let trailers {
+                    if let held { parts.append(.data(held, ends: false)) }
+                    parts.append(.trailers(trailers))
+                } else {
+                    parts.append(.data(held ?? ByteBuffer(), ends: true))
+                }
+                return
+            case .success(.needsMore):
+                pending.moveReaderIndex(forwardBy: at)
+                if let held { parts.append(.data(held, ends: false)) }
+                return
+            // Never: the gateway reads what it writes. The stream would end with a reset.
+            case .failure: return
+            }
+        }
+    }
+
+    /// The fields of the trailer section that ends before `at`; nil if there are none.
+    private mutating func readTrailers(_ at: Int) -> HPACKHeaders? {
+        guard isChunked, let text = pending.readString(length: at) else { return nil }
+        var headers = HPACKHeaders()
+        headers.add(MessageLines.trailers(text))
+        return headers.isEmpty ? nil : headers
+    }
+}
