@@ -30,6 +30,11 @@ struct GatewayOptions: ParsableArguments {
         help: "What responses tell about the instance: all, id (X-Instance-Id alone) or none.")
     var instanceHeaders = InstanceHeaders.all
 
+    @Option(
+        name: .long,
+        help: "What the app speaks: http1, h2c (HTTP/2 without TLS, as gRPC servers do) or auto, which asks it once.")
+    var appProtocol = AppProtocol.http1
+
     @Option(name: .long, help: "From the first byte of a request head to its last; then 408.")
     var headerTimeout = TimeOption(.seconds(10))
 
@@ -106,6 +111,7 @@ struct GatewayOptions: ParsableArguments {
     /// Everything but the address to listen on.
     var configuration: GatewayConfiguration {
         var configuration = GatewayConfiguration()
+        configuration.appProtocol = appProtocol
         configuration.instanceHeaders = instanceHeaders
         configuration.trustedProxies = trustedProxy
         configuration.keepsRequestIDs = keepRequestIds
@@ -156,6 +162,7 @@ enum AccessLogOption: String, ExpressibleByArgument, CaseIterable {
 }
 
 extension InstanceHeaders: ExpressibleByArgument {}
+extension AppProtocol: ExpressibleByArgument {}
 
 extension AddressBlock: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }

@@ -9,6 +9,15 @@ package enum InstanceHeaders: String, Sendable, CaseIterable {
     case none
 }
 
+/// What is spoken to the app in a machine.
+package enum AppProtocol: String, Sendable, CaseIterable {
+    case http1
+    /// HTTP/2 without TLS, as gRPC servers speak it.
+    case h2c
+    /// HTTP/2 if the app answers its preface, else HTTP/1.1; found out once.
+    case auto
+}
+
 /// How long the gateway waits. Zero means for ever.
 package struct GatewayTimeouts: Sendable, Equatable {
     /// From the first byte of a request head to its last. Then: 408.
@@ -69,6 +78,7 @@ package struct GatewayConfiguration: Sendable, Equatable {
     package var timeouts = GatewayTimeouts()
     package var limits = GatewayLimits()
     package var instanceHeaders = InstanceHeaders.all
+    package var appProtocol = AppProtocol.http1
     /// Nil: plain HTTP.
     package var tls: TLSSettings?
     /// Peers whose X-Forwarded-*, X-Real-IP and Forwarded are kept and added to.

@@ -264,11 +264,11 @@ enum HTTP2Corpus {
         HTTP2Case(
             "CONTINUATION without end", "10.5 (CVE-2024-27316)",
             [.headers(h2(), flags: 1)] + (0..<50).map { .continuation([("x-\($0)", "1")]) }, .ends([11])),
-        HTTP2Case("SETTINGS without end", "10.5 (CVE-2019-9515)", (0..<400).map { _ in .settings() }, .ends([11])),
-        HTTP2Case("PING without end", "10.5 (CVE-2019-9512)", (0..<400).map { _ in .ping() }, .ends([11])),
+        HTTP2Case("SETTINGS without end", "10.5 (CVE-2019-9515)", (0..<600).map { _ in .settings() }, .ends([11])),
+        HTTP2Case("PING without end", "10.5 (CVE-2019-9512)", (0..<600).map { _ in .ping() }, .ends([11])),
         HTTP2Case(
             "PRIORITY without end", "10.5 (CVE-2019-9513)",
-            (0..<400).map { _ in RawFrame(type: 2, stream: 1, payload: [0, 0, 0, 0, 1]) }, .ends([11])),
+            (0..<600).map { _ in RawFrame(type: 2, stream: 1, payload: [0, 0, 0, 0, 1]) }, .ends([11])),
         HTTP2Case(
             "empty DATA without end", "10.5 (CVE-2019-9518)",
             [.headers(h2("POST"), flags: 4)] + (0..<50).map { _ in .data("", ends: false) }, .ends([11])),

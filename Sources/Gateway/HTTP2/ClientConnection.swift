@@ -113,6 +113,14 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
 enum HTTP2Settings {
     static let connectionWindow = 1 << 20
 
+    /// For connections to machines. What they may do is bounded by what clients ask of them.
+    static var machine: NIOHTTP2Handler.ConnectionConfiguration {
+        var configuration = connection
+        configuration.initialSettings.append(HTTP2Setting(parameter: .enablePush, value: 0))
+        configuration.initialSettings.removeAll { $0.parameter == .maxConcurrentStreams }
+        return configuration
+    }
+
     static var connection: NIOHTTP2Handler.ConnectionConfiguration {
         var configuration = NIOHTTP2Handler.ConnectionConfiguration()
         configuration.initialSettings = [
@@ -122,7 +130,9 @@ enum HTTP2Settings {
         ]
         configuration.targetWindowSize = connectionWindow
         configuration.maximumConnectionGlitches = 200
-        // Resets, pings and settings: NIO's limits, 200 in half a minute.
+        // gRPC measures bandwidth with pings, one for each round trip of a busy connection.
+        configuration.controlFrameRateLimit.maximumCount = 500
+        configuration.controlFrameRateLimit.windowLength = .seconds(1)
         return configuration
     }
 

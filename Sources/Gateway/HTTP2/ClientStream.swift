@@ -15,7 +15,7 @@ final class ClientStream: ChannelDuplexHandler {
     private let client: ClientHandler
     private var request: RequestTranslation?
     private var isRequestDone = false
-    private var response = ResponseTranslation()
+    private var response = MessageReader { ClientStream.framing($0, isHead: false) }
     /// Kept when the frame that ends the response has been written.
     private var end: EventLoopPromise<Void>?
     private var isEndWritten = false
@@ -44,11 +44,13 @@ final class ClientStream: ChannelDuplexHandler {
         do throws(WireError) {
             let request = try RequestTranslation(frame.headers, isWhole: frame.endStream, into: &head)
             self.request = request
-            response.isHead = request.isHead
+            if request.isHead { response = MessageReader { Self.framing($0, isHead: true) } }
             client.isPatient = request.isGRPC
             context.fireChannelRead(wrapInboundOut(head))
         } catch {
-            response.isHead = frame.headers.first(name: ":method") == "HEAD"
+            if frame.headers.first(name: ":method") == "HEAD" {
+                response = MessageReader { Self.framing($0, isHead: true) }
+            }
             client.refuse(.malformed(error))
         }
     }
@@ -93,16 +95,28 @@ final class ClientStream: ChannelDuplexHandler {
         context.eventLoop.execute { bound.value.flush() }
     }
 
-    private func send(_ part: ResponseTranslation.Part, _ context: ChannelHandlerContext) {
+    /// How the body of a response ends. Nil for an informational one.
+    private static func framing(_ lines: MessageLines, isHead: Bool) -> BodyFraming? {
+        let status = lines.status
+        if status < 200 { return nil }
+        if isHead || status == 204 || status == 304 { return BodyFraming.none }
+        return lines.framing ?? .untilClose
+    }
+
+    private func send(_ part: MessageReader.Part, _ context: ChannelHandlerContext) {
         // The end may have been told already, in another form.
         if end != nil { return }
         switch part {
-        case .head(let headers, let status, let fields, let ends):
-            if request?.isGRPC ?? false, status >= 400, fields.contains(where: { $0.name == "x-fcctl-error" }) {
+        case .head(let lines, let ends):
+            if request?.isGRPC ?? false, lines.status >= 400, lines["x-fcctl-error"] != nil {
                 // What follows is the same in words, for people.
                 response.drop()
-                return write(GRPC.failure(status: status, fields), ends: true, context)
+                return write(GRPC.failure(lines), ends: true, context)
             }
+            var headers = HPACKHeaders()
+            headers.reserveCapacity(lines.fields.count + 1)
+            headers.add(name: ":status", value: "\(lines.status)")
+            headers.add(lines.fields)
             write(headers, ends: ends, context)
         case .data(let bytes, let ends):
             let frame = HTTP2Frame.FramePayload.data(.init(data: .byteBuffer(bytes), endStream: ends))

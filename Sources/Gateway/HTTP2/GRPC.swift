@@ -11,12 +11,12 @@ enum GRPC {
     }
 
     /// A failure before any response, as the only head of the stream.
-    static func failure(status: Int, _ fields: [(name: String, value: String)]) -> HPACKHeaders {
+    static func failure(_ lines: MessageLines) -> HPACKHeaders {
         var headers: HPACKHeaders = [":status": "200", "content-type": "application/grpc"]
-        let reason = fields.first { $0.name == "x-fcctl-error" }?.value ?? "unavailable"
-        headers.add(name: "grpc-status", value: "\(code(status))", indexing: .nonIndexable)
+        let reason = lines["x-fcctl-error"] ?? "unavailable"
+        headers.add(name: "grpc-status", value: "\(code(lines.status))", indexing: .nonIndexable)
         headers.add(name: "grpc-message", value: "fcctl: \(reason)", indexing: .nonIndexable)
-        for (name, value) in fields {
+        for (name, value) in lines.fields {
             switch name {
             case "x-fcctl-error", "proxy-status", "x-request-id", "retry-after", "date":
                 headers.add(name: name, value: value, indexing: .nonIndexable)

@@ -1,3 +1,4 @@
+import HTTPWire
 import NIOCore
 import NIOHPACK
 
@@ -24,6 +25,20 @@ struct MessageLines {
         guard let end, let text = buffer.readString(length: end) else { return nil }
         self.init(text)
     }
+
+    /// Of a response.
+    var status: Int { Int(start.dropFirst(9).prefix(3)) ?? 502 }
+
+    /// How the body ends, if a field says so.
+    var framing: BodyFraming? {
+        for (name, value) in fields {
+            if name == "transfer-encoding" { return .chunked }
+            if name == "content-length", let length = UInt64(value) { return .length(length) }
+        }
+        return nil
+    }
+
+    subscript(_ name: String) -> String? { fields.first { $0.name == name }?.value }
 
     /// The lines of a trailer section have no start line.
     static func trailers(_ text: String) -> [(name: String, value: String)] {

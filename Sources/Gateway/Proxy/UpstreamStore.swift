@@ -31,11 +31,15 @@ final class UpstreamStore {
     private var attempts: [Attempt] = []
     private var slots: [Slot] = []
     private var all: [UpstreamHandler] = []
+    private let links: MachineLinks
+    private var speaks: AppProtocol
 
     init(
         loop: any EventLoop, connector: any UpstreamConnector, headers: InstanceHeaders, idle: UInt64,
-        connect: Duration
+        connect: Duration, speaks: AppProtocol
     ) {
+        links = MachineLinks(loop: loop)
+        self.speaks = speaks
         self.loop = loop
         self.connector = connector
         self.headers = headers
@@ -71,13 +75,40 @@ final class UpstreamStore {
         let attempt = Attempt(machine, loop.makePromise())
         attempts.append(attempt)
         let boundAttempt = NIOLoopBound(attempt, eventLoop: loop)
-        loop.makeFutureWithTask { try await connector.connect(to: machine, timeout: timeout) }
-            .flatMap { descriptor in
-                let (store, worker) = bound.value
-                return store.adopt(descriptor, machine, epoch, worker)
+        let dial: @Sendable () -> EventLoopFuture<Int32> = {
+            loop.makeFutureWithTask { try await connector.connect(to: machine, timeout: timeout) }
+        }
+        let adopt: @Sendable (Int32) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> = { descriptor in
+            let (store, worker) = bound.value
+            return store.adopt(descriptor, machine, epoch, worker)
+        }
+        let opened =
+            speaks == .http1
+            ? dial().flatMap(adopt)
+            : openStream(machine, epoch, worker, dial).flatMapError { error in
+                // Whoever does not answer HTTP/2 is asked in the other way, if it was not said what is spoken there.
+                guard error is NotHTTP2 else { return loop.makeFailedFuture(error) }
+                guard bound.value.0.speaks == .auto else {
+                    return loop.makeFailedFuture(UpstreamError.unreachable("it does not speak HTTP/2"))
+                }
+                bound.value.0.speaks = .http1
+                return dial().flatMap(adopt)
             }
-            .whenComplete { bound.value.0.finish(boundAttempt.value, $0) }
+        opened.whenComplete { bound.value.0.finish(boundAttempt.value, $0) }
         return attempt.promise.futureResult
+    }
+
+    private func openStream(
+        _ machine: MachineRef, _ epoch: UInt64, _ worker: Worker, _ dial: () -> EventLoopFuture<Int32>
+    ) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
+        links.open(makeHandler(machine, epoch, worker), to: machine, worker: worker, dial: dial)
+    }
+
+    private func makeHandler(_ machine: MachineRef, _ epoch: UInt64, _ worker: Worker) -> UpstreamHandler {
+        let description = connector.describe(machine)
+        return UpstreamHandler(
+            worker: worker, machine: machine, epoch: epoch, lines: lines(description),
+            name: Array(description.id.utf8))
     }
 
     private func finish(_ attempt: Attempt, _ result: Result<NIOLoopBound<UpstreamHandler>, any Error>) {
@@ -92,11 +123,7 @@ final class UpstreamStore {
     private func adopt(
         _ descriptor: Int32, _ machine: MachineRef, _ epoch: UInt64, _ worker: Worker
     ) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
-        let description = connector.describe(machine)
-        let handler = UpstreamHandler(
-            worker: worker, machine: machine, epoch: epoch, lines: lines(description),
-            name: Array(description.id.utf8))
-        let bound = NIOLoopBound(handler, eventLoop: loop)
+        let bound = NIOLoopBound(makeHandler(machine, epoch, worker), eventLoop: loop)
         return ClientBootstrap(group: loop)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 128 * 1024))
@@ -152,6 +179,7 @@ final class UpstreamStore {
         guard machine.slot < slots.count else { return }
         if slots[machine.slot].generation == machine.generation { slots[machine.slot].epoch += 1 }
         for handler in Array(all) where handler.machine == machine { handler.close() }
+        links.close(machine)
         let ended = attempts.filter { $0.machine == machine }
         attempts.removeAll { $0.machine == machine }
         for attempt in ended {
@@ -162,9 +190,11 @@ final class UpstreamStore {
 
     func closeAll() {
         for handler in Array(all) { handler.close() }
+        links.closeAll()
     }
 
     func sweep(now: UInt64) {
         for handler in Array(all) where handler.isIdle && handler.idleDeadline <= now { handler.close() }
+        links.sweep(now: now)
     }
 }

@@ -51,7 +51,8 @@ final class Worker {
             } ?? []
         upstreams = UpstreamStore(
             loop: loop, connector: connector, headers: configuration.instanceHeaders,
-            idle: timers.upstreamIdle, connect: configuration.timeouts.connect)
+            idle: timers.upstreamIdle, connect: configuration.timeouts.connect,
+            speaks: configuration.appProtocol)
         out = ByteBufferAllocator().buffer(capacity: 4096)
         coarseNow = Self.now()
         additions.showsLatency = configuration.instanceHeaders == .all

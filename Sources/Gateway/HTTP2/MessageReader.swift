@@ -2,10 +2,11 @@ import HTTPWire
 import NIOCore
 import NIOHPACK
 
-/// The bytes that a `ClientHandler` writes as HTTP/1.1, in the parts of HTTP/2.
-struct ResponseTranslation {
+/// Takes apart what this gateway writes as HTTP/1.1, for a stream of HTTP/2: requests to machines, responses to clients.
+struct MessageReader {
     enum Part {
-        case head(HPACKHeaders, status: Int, fields: [(name: String, value: String)], ends: Bool)
+        /// `ends`: there is no body.
+        case head(MessageLines, ends: Bool)
         case data(ByteBuffer, ends: Bool)
         case trailers(HPACKHeaders)
     }
@@ -14,14 +15,19 @@ struct ResponseTranslation {
         case head, body, done
     }
 
+    private let framing: (MessageLines) -> BodyFraming?
     private var state = State.head
     private var body = BodyDecoder(.none)
     private var isChunked = false
     private var pending = ByteBuffer()
     private var fields = HeadFields()
-    var isHead = false
 
-    /// A head that is not an informational one has come.
+    /// `framing` tells how the body behind a head ends; nil for an informational one, which another head follows.
+    init(framing: @escaping (MessageLines) -> BodyFraming?) {
+        self.framing = framing
+    }
+
+    /// The head of the message itself has come.
     private(set) var hasHead = false
     var isComplete: Bool { state == .done }
     /// The body has no end but that of the stream.
@@ -36,7 +42,15 @@ struct ResponseTranslation {
             pending.writeImmutableBuffer(bytes)
         }
         while state == .head, pending.readableBytes > 0, let lines = MessageLines(reading: &pending) {
-            parts.append(head(lines))
+            guard let framing = framing(lines) else {
+                parts.append(.head(lines, ends: false))
+                continue
+            }
+            hasHead = true
+            body = BodyDecoder(framing)
+            isChunked = framing == .chunked
+            state = body.isComplete ? .done : .body
+            parts.append(.head(lines, ends: body.isComplete))
         }
         if state == .body { readBody(into: &parts) }
         if state == .done || pending.readableBytes == 0 { pending = ByteBuffer() }
@@ -47,30 +61,6 @@ struct ResponseTranslation {
     mutating func drop() {
         state = .done
         pending = ByteBuffer()
-    }
-
-    private mutating func head(_ lines: MessageLines) -> Part {
-        let status = Int(lines.start.dropFirst(9).prefix(3)) ?? 502
-        var headers = HPACKHeaders()
-        headers.reserveCapacity(lines.fields.count + 1)
-        headers.add(name: ":status", value: "\(status)")
-        headers.add(lines.fields)
-        if status < 200 { return .head(headers, status: status, fields: lines.fields, ends: false) }
-        hasHead = true
-        let framing = isHead || status == 204 || status == 304 ? .none : Self.framing(lines.fields)
-        body = BodyDecoder(framing)
-        isChunked = framing == .chunked
-        state = body.isComplete ? .done : .body
-        return .head(headers, status: status, fields: lines.fields, ends: body.isComplete)
-    }
-
-    private static func framing(_ fields: [(name: String, value: String)]) -> BodyFraming {
-        var framing = BodyFraming.untilClose
-        for (name, value) in fields {
-            if name == "content-length", let length = UInt64(value) { framing = .length(length) }
-            if name == "transfer-encoding" { framing = .chunked }
-        }
-        return framing
     }
 
     /// One piece is held back until it is known whether another follows, so that the last one can carry the end.

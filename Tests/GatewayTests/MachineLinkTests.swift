@@ -1,0 +1,146 @@
+import MachinePool
+import NIOPosix
+import Testing
+
+@testable import Gateway
+
+/// A gateway that speaks HTTP/2 to its machine, which is another gateway before a scripted app.
+private func withLinkedGateways(
+    _ script: @escaping ScriptedApp.Script, speaks: AppProtocol = .h2c,
+    configure: (inout GatewayConfiguration, inout PoolConfiguration) -> Void = { _, _ in },
+    _ body: (_ front: Fixture, _ back: Fixture) async throws -> Void
+) async throws {
+    try await withGateway(script, configure: { $1.concurrency = 50 }) { back in
+        try await withGateway(
+            script, upstreams: ["127.0.0.1:\(back.port)"],
+            configure: { gateway, pool in
+                gateway.appProtocol = speaks
+                pool.concurrency = 50
+                pool.max = 1
+                configure(&gateway, &pool)
+            }
+        ) { try await body($0, back) }
+    }
+}
+
+@Suite(.serialized) struct MachineLinkTests {
+    @Test func `requests and responses pass whole, all over one connection`() async throws {
+        try await withLinkedGateways({ request, _ in
+            request.hasPrefix("HEAD")
+                ? [.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")]
+                : request.contains("/empty") ? [.send("HTTP/1.1 204 No Content\r\n\r\n")] : [ok("hello")]
+        }) { front, back in
+            let answer = try await front.ask(get("/a?b"))
+            #expect(answer.hasSuffix("hello"))
+            let posted = try await front.ask("POST /p HTTP/1.1\r\nHost: app\r\nContent-Length: 3\r\n\r\nabc")
+            #expect(posted.hasPrefix("HTTP/1.1 200"))
+            let head = try await front.ask("HEAD / HTTP/1.1\r\nHost: app\r\n\r\n")
+            #expect(head.contains("Content-Length: 5") || head.contains("content-length: 5"), "\(head)")
+            #expect(try await front.ask(get("/empty")).hasPrefix("HTTP/1.1 204"))
+            let client = try await FrameClient.connect(front.port, on: front.group)
+            try await client.send((0..<20).map { .headers(h2("GET", "/\($0)"), stream: UInt32($0 * 2 + 1)) })
+            for stream in 0..<20 { #expect(try await client.result(of: UInt32(stream * 2 + 1)).text == "hello") }
+            let requests = back.app.seen.requests.joined()
+            #expect(requests.contains("GET /a?b HTTP/1.1") && requests.contains("\r\n\r\nabc"))
+            #expect(requests.contains("Via: 1.1 fcctl") || requests.contains("via: 1.1 fcctl"))
+            #expect(requests.contains("Via: 2.0 fcctl"))
+            #expect(try await front.isAtRest())
+            #expect(try await back.isAtRest())
+        }
+    }
+
+    @Test func `trailers and informational responses pass both ways`() async throws {
+        try await withLinkedGateways({ _, _ in
+            [
+                .send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"),
+                .send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 6\r\n\r\n"),
+            ]
+        }) { front, back in
+            let client = try await FrameClient.connect(front.port, on: front.group)
+            try await client.send(
+                .headers(h2("POST", "/", [("te", "trailers")]), flags: 4), .data("up", ends: false),
+                .headers([("x-up", "2")]))
+            let result = try await client.result()
+            #expect(result.heads.map { $0.first?.value } == ["103", "200", "6"])
+            #expect(result.text == "abc")
+            let request = back.app.seen.requests.joined()
+            #expect(request.contains("2\r\nup\r\n0\r\nx-up: 2\r\n\r\n"), "\(request)")
+        }
+    }
+
+    @Test func `a response that breaks off on the way is broken for the client`() async throws {
+        try await withLinkedGateways({ _, _ in
+            [.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"), .wait(.milliseconds(50)), .close]
+        }) { front, _ in
+            let client = try await FrameClient.connect(front.port, on: front.group)
+            try await client.send(.headers(h2()))
+            let result = try await client.result()
+            #expect(result.text == "half" && result.reset == 2 && !result.ended)
+            #expect(try await front.isAtRest())
+        }
+    }
+
+    @Test func `a client that leaves cancels the request all the way`() async throws {
+        try await withLinkedGateways({ _, _ in [.wait(.seconds(60))] }) { front, back in
+            let client = try await front.client()
+            try await client.send(get("/"))
+            #expect(try await back.eventually { back.pool.status().requests.active == 1 })
+            try await client.reset()
+            #expect(try await front.isAtRest())
+            #expect(try await back.isAtRest())
+        }
+    }
+
+    @Test func `bodies pass at the pace of who reads them`() async throws {
+        let size = 4 << 20
+        try await withLinkedGateways({ _, _ in
+            [.send("HTTP/1.1 200 OK\r\nContent-Length: \(4 << 20)\r\n\r\n"), .bytes(4 << 20)]
+        }) { front, _ in
+            let client = try await front.client()
+            try await client.send(get("/"))
+            #expect(try await client.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 200"))
+            #expect(try await client.drain(size) == size)
+        }
+    }
+
+    @Test func `an app that does not speak HTTP 2 is found out, once`() async throws {
+        try await withGateway(
+            { request, _ in
+                request.hasPrefix("PRI")
+                    ? [.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), .close] : [ok("old")]
+            }, configure: { gateway, _ in gateway.appProtocol = .auto }
+        ) { fixture in
+            for _ in 0..<3 {
+                let answer = try await fixture.ask(get("/"))
+                #expect(answer.hasSuffix("old"))
+            }
+            let loops = 2
+            #expect(fixture.app.seen.requests.filter { $0.hasPrefix("PRI") }.count <= loops)
+        }
+    }
+
+    @Test func `an app that must speak HTTP 2 and does not is a 502`() async throws {
+        try await withGateway(
+            { _, _ in [.send("HTTP/1.1 400 Bad Request\r\n\r\n"), .close] },
+            configure: { gateway, _ in
+                gateway.appProtocol = .h2c
+            }
+        ) { fixture in
+            let answer = try await fixture.ask(get("/"))
+            #expect(answer.hasPrefix("HTTP/1.1 502"))
+            #expect(try await fixture.isAtRest())
+        }
+    }
+
+    @Test func `closing the connections of a machine closes the one that streams share`() async throws {
+        try await withLinkedGateways({ _, _ in [ok("one")] }) { front, back in
+            let first = try await front.ask(get("/"))
+            #expect(first.hasSuffix("one"))
+            let machine = MachineRef(slot: 0, generation: 1)
+            await front.gateway.closeUpstreams(of: machine)
+            let second = try await front.ask(get("/"))
+            #expect(second.hasSuffix("one"))
+            #expect(back.app.seen.requests.count == 2)
+        }
+    }
+}
