@@ -89,10 +89,7 @@ let package = Package(
         part("Snapshots", ["VMM", "LinuxHost", system]),
         part(
             "Firecracker",
-            [
-                "VMM", "CArchive", "LinuxHost", "Telemetry", system, log,
-                .product(name: "NIOHTTP1", package: "swift-nio"),
-            ] + nio, testing: [.product(name: "NIOEmbedded", package: "swift-nio")]),
+            ["VMM", "CArchive", "LinuxHost", "Telemetry", system, log] + nio),
         part(
             "QEMU", ["VMM", "LinuxHost", "Telemetry", system, log] + nio,
             testing: [.product(name: "NIOEmbedded", package: "swift-nio")]),

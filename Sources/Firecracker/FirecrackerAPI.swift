@@ -13,6 +13,18 @@ struct FirecrackerRequest: Sendable, Hashable {
     let body: [UInt8]
     /// What the call does, for an error: "refused to OPERATION".
     let operation: String
+    /// The call as it is written to the socket, made once.
+    let bytes: [UInt8]
+
+    init(method: Method, path: String, body: [UInt8], operation: String) {
+        self.method = method
+        self.path = path
+        self.body = body
+        self.operation = operation
+        var head = "\(method.rawValue) \(path) HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n"
+        if !body.isEmpty { head += "Content-Type: application/json\r\nContent-Length: \(body.count)\r\n" }
+        bytes = Array((head + "\r\n").utf8) + body
+    }
 
     /// `GET /version`.
     static let version = FirecrackerRequest(method: .get, path: "/version", body: [], operation: "tell its version")
@@ -42,10 +54,10 @@ struct FirecrackerRequest: Sendable, Hashable {
     /// `PUT /actions` with `InstanceStart`.
     static let start = make(.put, "/actions", Action(action_type: "InstanceStart"), "boot the machine")
 
-    /// `PATCH /vm`.
-    static func state(_ state: VMState) -> FirecrackerRequest {
-        make(.patch, "/vm", StateChange(state: state.rawValue), state.operation)
-    }
+    /// `PATCH /vm`: the guest stands still, and only the API is served.
+    static let pause = make(.patch, "/vm", StateChange(state: "Paused"), "pause the machine")
+    /// `PATCH /vm`: the guest goes on.
+    static let resume = make(.patch, "/vm", StateChange(state: "Resumed"), "resume the machine")
 
     /// `PUT /snapshot/create`: the machine must be paused, and neither file may be mapped by a clone.
     static func createSnapshot(full: Bool) -> FirecrackerRequest {
@@ -61,13 +73,6 @@ struct FirecrackerRequest: Sendable, Hashable {
         SnapshotLoad(
             snapshot_path: "state", mem_backend: .init(backend_type: "File", backend_path: "mem"), resume_vm: true),
         "load the snapshot")
-
-    enum VMState: String, Sendable {
-        case paused = "Paused"
-        case resumed = "Resumed"
-
-        fileprivate var operation: String { self == .paused ? "pause the machine" : "resume the machine" }
-    }
 
     private static func make(
         _ method: Method, _ path: String, _ body: some Encodable, _ operation: String

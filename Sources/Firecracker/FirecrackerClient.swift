@@ -1,75 +1,90 @@
 import FoundationEssentials
+import Glibc
 import LinuxHost
-import NIOCore
-import NIOHTTP1
-import NIOPosix
-import SystemPackage
+import NIOConcurrencyHelpers
 
-/// One keep-alive connection to the API socket of a Firecracker.
-struct FirecrackerClient: Sendable {
-    private let channel: any Channel
+/// One keep-alive connection to the API socket of a Firecracker. Its calls block: most take some hundred microseconds,
+/// no more than the way to an event loop and back.
+final class FirecrackerClient: Sendable {
+    private let socket: OwnedDescriptor
+    /// Answers belong to calls by their order alone, so that only one call is made at a time.
+    private let turn = NIOLock()
 
     /// Takes over a connected socket.
-    static func open(
-        _ socket: consuming OwnedDescriptor, group: any EventLoopGroup
-    ) async throws(FirecrackerError) -> FirecrackerClient {
-        do {
-            let channel = try await ClientBootstrap(group: group).channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHTTPClientHandlers()
-                    try pipeline.addHandler(NIOHTTPClientResponseAggregator(maxContentLength: 1 << 20))
-                    try pipeline.addHandler(FirecrackerHandler())
-                }
-            }.withConnectedSocket(socket.release()).get()
-            return FirecrackerClient(channel: channel)
-        } catch {
-            throw .unreachable("\(error)")
-        }
+    init(_ socket: consuming OwnedDescriptor) {
+        self.socket = socket
     }
 
-    /// Makes the call; throws `.rejected` unless the status is one of success. Ends with its time-out, not by
-    /// cancellation.
+    /// Makes the call; throws `.rejected` unless the status is one of success. After any other error the connection is
+    /// of no use.
     @discardableResult
     func send(
-        _ request: FirecrackerRequest, within timeout: TimeAmount = .seconds(5)
-    ) async throws(FirecrackerError) -> [UInt8] {
-        let promise = channel.eventLoop.makePromise(of: FirecrackerAnswer.self)
-        // Answers are matched by their order, so the place of one that was given up stays taken.
-        let deadline = channel.eventLoop.scheduleTask(in: timeout) { promise.fail(FirecrackerError.timedOut) }
-        defer { deadline.cancel() }
-        let written = channel.eventLoop.makePromise(of: Void.self)
-        written.futureResult.whenFailure { error in
-            // A closed channel fails the write before it reaches the handler.
-            promise.fail((error as? FirecrackerError) ?? FirecrackerError.unreachable("the connection is closed"))
-        }
-        channel.writeAndFlush(FirecrackerCall(request: request, answer: promise), promise: written)
-        let answer: FirecrackerAnswer
-        do {
-            answer = try await promise.futureResult.get()
-        } catch {
-            throw (error as? FirecrackerError) ?? .unreachable("\(error)")
-        }
+        _ request: FirecrackerRequest, within timeout: Duration = .seconds(5)
+    ) throws(FirecrackerError) -> [UInt8] {
+        let answer = try exchange(request.bytes, deadline: .now + timeout)
         guard (200..<300).contains(answer.status) else {
             throw .rejected(status: answer.status, fault: APIFault.message(in: answer.body))
         }
         return answer.body
     }
 
-    func get<Answer: Decodable>(_ request: FirecrackerRequest, as type: Answer.Type) async throws(FirecrackerError)
-        -> Answer
+    func get<Answer: Decodable>(_ request: FirecrackerRequest, as type: Answer.Type) throws(FirecrackerError) -> Answer
     {
-        let body = try await send(request)
+        let body = try send(request)
         guard let answer = try? JSONDecoder().decode(type, from: Data(body)) else {
             throw .undecodable(String(decoding: body.prefix(200), as: UTF8.self))
         }
         return answer
     }
 
-    /// Returns when the connection is closed.
-    func close() async {
-        let closed = channel.closeFuture
-        channel.close(promise: nil)
-        try? await closed.get()  // a connection that is closed already is what was wanted
+    /// Ends the connection and the call that is under way; the descriptor goes with the last reference.
+    func close() {
+        shutdown(socket.rawValue, Int32(SHUT_RDWR))
+    }
+
+    private func exchange(
+        _ bytes: [UInt8], deadline: ContinuousClock.Instant
+    ) throws(FirecrackerError) -> FirecrackerAnswer {
+        turn.lock()
+        defer { turn.unlock() }
+        do throws(FirecrackerError) {
+            try write(bytes)
+            return try read(until: deadline)
+        } catch {
+            // What comes after all would be taken for the answer to the next call.
+            close()
+            throw error
+        }
+    }
+
+    private func write(_ bytes: [UInt8]) throws(FirecrackerError) {
+        // No call is longer than the buffer of a socket, and the one before has been read.
+        let count = bytes.withUnsafeBytes {
+            Glibc.send(socket.rawValue, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+        }
+        guard count == bytes.count else { throw .unreachable("the connection is closed") }
+    }
+
+    private func read(until deadline: ContinuousClock.Instant) throws(FirecrackerError) -> FirecrackerAnswer {
+        var received: [UInt8] = []
+        while true {
+            try wait(until: deadline)
+            let before = received.count
+            received.append(contentsOf: repeatElement(0, count: 4096))
+            let count = received.withUnsafeMutableBytes {
+                Glibc.read(socket.rawValue, $0.baseAddress?.advanced(by: before), 4096)
+            }
+            received.removeLast(4096 - max(0, count))
+            if count == 0 { throw .unreachable("it closed the connection") }
+            if count < 0, errno != EAGAIN, errno != EINTR { throw .unreachable("the connection broke") }
+            if let answer = try FirecrackerAnswer.parse(received) { return answer }
+        }
+    }
+
+    private func wait(until deadline: ContinuousClock.Instant) throws(FirecrackerError) {
+        let left = (deadline - .now) / .milliseconds(1)
+        guard left > 0 else { throw .timedOut }
+        var entry = pollfd(fd: socket.rawValue, events: Int16(POLLIN), revents: 0)
+        _ = poll(&entry, 1, Int32(clamping: Int64(left.rounded(.up))))
     }
 }

@@ -1,6 +1,6 @@
 import LinuxHost
 import Logging
-import NIOCore
+import NIOPosix
 import Telemetry
 import VMM
 
@@ -20,10 +20,10 @@ final class FirecrackerMachine: VirtualMachine {
     var process: VMProcess { connection.host.record }
 
     /// `PATCH /vm {"state":"Paused"}`.
-    func pause() async throws(VMMError) { try await connection.send(.state(.paused), over: client) }
+    func pause() async throws(VMMError) { try await connection.send(.pause, over: client) }
 
     /// `PATCH /vm {"state":"Resumed"}`.
-    func resume() async throws(VMMError) { try await connection.send(.state(.resumed), over: client) }
+    func resume() async throws(VMMError) { try await connection.send(.resume, over: client) }
 
     /// `GET /`.
     func isPaused() async throws(VMMError) -> Bool {
@@ -47,11 +47,11 @@ final class FirecrackerMachine: VirtualMachine {
     }
 
     func detach() async {
-        await client.close()
+        client.close()
     }
 
     func destroy() async {
-        await client.close()
+        client.close()
         do throws(HostError) {
             try await connection.host.end()
         } catch {
@@ -66,37 +66,34 @@ struct FirecrackerConnection: Sendable {
     let files: MachineFiles
     let logger: Logger
 
-    func open(_ socket: consuming OwnedDescriptor, group: any EventLoopGroup) async throws(VMMError)
-        -> FirecrackerClient
-    {
-        do throws(FirecrackerError) {
-            return try await FirecrackerClient.open(socket, group: group)
-        } catch {
-            throw explain(error, "accept a connection")
-        }
-    }
+    /// Apart from the threads that spawn, kill and remove: requests wait for these calls. More than cores, because a
+    /// call waits for Firecracker most of its time.
+    private static let threads: NIOThreadPool = {
+        let threads = NIOThreadPool(numberOfThreads: 8)
+        threads.start()
+        return threads
+    }()
 
     func send(
-        _ request: FirecrackerRequest, over client: FirecrackerClient, within timeout: TimeAmount = .seconds(5)
+        _ request: FirecrackerRequest, over client: FirecrackerClient, within timeout: Duration = .seconds(5)
     ) async throws(VMMError) {
-        do throws(FirecrackerError) {
-            try await client.send(request, within: timeout)
-        } catch {
-            throw explain(error, request.operation)
-        }
+        try await call(request) { () throws(FirecrackerError) in _ = try client.send(request, within: timeout) }
     }
 
-    func get<Answer: Decodable>(
+    func get<Answer: Decodable & Sendable>(
         _ request: FirecrackerRequest, as type: Answer.Type, over client: FirecrackerClient
     ) async throws(VMMError) -> Answer {
-        do throws(FirecrackerError) {
-            return try await client.get(request, as: type)
-        } catch {
-            throw explain(error, request.operation)
-        }
+        try await call(request) { () throws(FirecrackerError) in try client.get(request, as: type) }
     }
 
-    private func explain(_ error: FirecrackerError, _ operation: String) -> VMMError {
-        error.asVMMError(operation, processHasEnded: host.exit.hasEnded, log: MachineFiles.tail(files.log))
+    private func call<Result: Sendable>(
+        _ request: FirecrackerRequest, _ body: @escaping @Sendable () throws(FirecrackerError) -> Result
+    ) async throws(VMMError) -> Result {
+        do throws(FirecrackerError) {
+            return try await Self.threads.offload(body)
+        } catch {
+            throw error.asVMMError(
+                request.operation, processHasEnded: host.exit.hasEnded, log: MachineFiles.tail(files.log))
+        }
     }
 }

@@ -1,6 +1,5 @@
 package import LinuxHost
 package import Logging
-package import NIOCore
 package import NIOPosix
 package import SystemPackage
 import Telemetry
@@ -12,7 +11,6 @@ package struct FirecrackerMonitor: VMMonitor {
     private let jailBase: FilePath?
     private let kvm: KVMCapability
     private let hierarchies: CgroupHierarchies
-    private let group: any EventLoopGroup
     private let pool: NIOThreadPool
     private let logger: Logger
 
@@ -21,8 +19,7 @@ package struct FirecrackerMonitor: VMMonitor {
     /// Throws `.unavailable` when a jail is asked for and there is no jailer.
     package init(
         binaries: FirecrackerBinaries, jailBase: FilePath?, kvm: KVMCapability, hierarchies: CgroupHierarchies,
-        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, pool: NIOThreadPool = .singleton,
-        logger: Logger
+        pool: NIOThreadPool = .singleton, logger: Logger
     ) throws(VMMError) {
         if jailBase != nil, binaries.jailer == nil {
             throw .unavailable(
@@ -36,7 +33,6 @@ package struct FirecrackerMonitor: VMMonitor {
         self.jailBase = jailBase
         self.kvm = kvm
         self.hierarchies = hierarchies
-        self.group = group
         self.pool = pool
         self.logger = logger
     }
@@ -96,7 +92,7 @@ package struct FirecrackerMonitor: VMMonitor {
         }
         let machine = FirecrackerConnection(host: host, files: files, logger: logger)
         do throws(VMMError) {
-            let client = try await machine.open(OwnedDescriptor(connection), group: group)
+            let client = FirecrackerClient(OwnedDescriptor(connection))
             for request in requests {
                 if Task.isCancelled { throw .cancelled }
                 try await machine.send(request, over: client, within: .seconds(30))
@@ -126,10 +122,10 @@ package struct FirecrackerMonitor: VMMonitor {
         } catch {
             throw .unreachable(.firecracker, operation: "accept a connection", reason: error.description)
         }
-        let client = try await machine.open(socket, group: group)
+        let client = FirecrackerClient(socket)
         let found = try await machine.get(.instance, as: InstanceInfo.self, over: client).id
         guard found == id else {
-            await client.close()
+            client.close()
             throw .unreachable(
                 .firecracker, operation: "tell its state", reason: "it runs the machine \(found), not \(id)")
         }

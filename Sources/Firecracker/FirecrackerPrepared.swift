@@ -1,5 +1,4 @@
 import LinuxHost
-import NIOCore
 import VMM
 
 /// A Firecracker with its API connection open and the snapshot's files at hand, waiting to load them.

@@ -1,7 +1,6 @@
 import Glibc
 import LinuxHost
 import Logging
-import NIOPosix
 import SystemPackage
 import TestSupport
 import Testing
@@ -116,22 +115,22 @@ struct FirecrackerTests {
         try await withSerialGuest { bench, monitor, configuration in
             let machine = try await monitor.launch(configuration)
             let socket = try UnixSocket.connect(FilePath(machine.process.socket))
-            let client = try await FirecrackerClient.open(socket, group: MultiThreadedEventLoopGroup.singleton)
+            let client = FirecrackerClient(socket)
             let request = FirecrackerRequest(
                 method: .patch, path: "/vm", body: Array(#"{"state":"Paused","colour":1}"#.utf8), operation: "test")
             do throws(FirecrackerError) {
-                try await client.send(request)
+                try client.send(request)
                 Issue.record("accepted")
             } catch {
                 guard case .rejected(400, let fault) = error else { Issue.record(error); return }
                 #expect(fault.contains("unknown field `colour`"))
             }
-            let version = try await client.get(.version, as: VersionInfo.self)
+            let version = try client.get(.version, as: VersionInfo.self)
             #expect(version.firecracker_version == monitor.version)
             let began = ContinuousClock.now
-            for _ in 0..<200 { _ = try await client.send(.instance) }
+            for _ in 0..<200 { _ = try client.send(.instance) }
             print("firecracker: API round trip \(began.duration(to: .now) / 200)")
-            await client.close()
+            client.close()
             await machine.destroy()
         }
     }
