@@ -43,9 +43,11 @@ struct MachineBoot: Sendable {
     }
 
     private func request(in slot: Slot) -> MachineStarter.Request {
-        MachineStarter.Request(
+        var request = MachineStarter.Request(
             spec: spec, image: image, name: nil, owner: .gateway(name.text), slot: slot, timeout: timeout,
             phases: StartPhases())
+        request.slotReturn = SlotReturn { [slots] in slots.giveBack(slot) }
+        return request
     }
 
     /// Keeps slots ready, off every start's way, and their way out intact: a flushed firewall or another uplink is put

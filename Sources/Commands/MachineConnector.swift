@@ -9,6 +9,8 @@ import VMM
 struct MachineConnector: UpstreamConnector {
     let driver: PoolDriver
 
+    func takeConnection(to machine: MachineRef) -> Int32? { driver.machine(machine)?.takeConnection() }
+
     func connect(to machine: MachineRef, timeout: Duration) async throws(UpstreamError) -> Int32 {
         guard let found = driver.machine(machine), let port = driver.record(machine)?.appPort else { throw .notRunning }
         let (slot, driver) = (found.slot, driver)

@@ -74,9 +74,9 @@ struct StartBenchmark: Sendable {
     }
 
     private func restore(_ template: Snapshot) async throws(MachineError) -> StartSample {
-        let clone = try await host.starter.prepare(try await newMachine(), from: template)
+        let clone = try await prepare(template)
         let begun = ContinuousClock.now
-        let (machine, record) = try await clone.restore()
+        let (machine, record) = try await clone.restore(forRequest: true)
         let ready = (ContinuousClock.now - begun) / .milliseconds(1)
         return try await ending(machine) { () throws(MachineError) in
             let total = try await answer(of: machine, since: begun)
@@ -86,14 +86,20 @@ struct StartBenchmark: Sendable {
         }
     }
 
-    private func resume(_ template: Snapshot) async throws(MachineError) -> StartSample {
+    /// As a service prepares its clones.
+    private func prepare(_ template: Snapshot) async throws(MachineError) -> PreparedClone {
         let clone = try await host.starter.prepare(try await newMachine(), from: template)
-        let machine = try await clone.restore().machine
+        if host.starter.rehearses { try await clone.rehearse(SnapshotHooks()) }
+        return clone
+    }
+
+    private func resume(_ template: Snapshot) async throws(MachineError) -> StartSample {
+        let machine = try await prepare(template).restore().machine
         return try await ending(machine) { () throws(MachineError) in
             _ = try await answer(of: machine, since: .now)
             try await machine.pause()
             let begun = ContinuousClock.now
-            try await machine.resume()
+            try await machine.resume(forRequest: true)
             let ready = (ContinuousClock.now - begun) / .milliseconds(1)
             let total = try await answer(of: machine, since: begun)
             return StartSample(total: total, phases: [("resume", ready), ("answer", total - ready)])
@@ -105,7 +111,8 @@ struct StartBenchmark: Sendable {
     {
         let port = port
         let answer = try await BlockingPool.run { () throws(MachineError) in
-            try GuestRequest.send(to: machine.slot, port: port)
+            // The way the gateway takes.
+            try GuestRequest.send(to: machine.slot, port: port, over: machine.takeConnection())
         }
         guard (200..<400).contains(answer.status) else {
             throw .template("the app answered \(answer.status), so there is nothing to measure")

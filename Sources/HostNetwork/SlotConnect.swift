@@ -22,18 +22,38 @@ extension Slot {
     func connect(
         to address: IPv4Address, port: UInt16, deadline: ContinuousClock.Instant, refusal: Refusal
     ) throws(HostNetworkError) -> OwnedDescriptor {
-        let start = ContinuousClock.now
-        var schedule = ConnectSchedule(start: start)
-        var attempts = ConnectAttempts()
+        try Connecting(self, to: address, port: port, refusal: refusal).finish(by: deadline)
+    }
+
+    /// Begins a connection to `port` of the guest, to be finished after what is more urgent. Does not block.
+    package func beginConnecting(port: UInt16) throws(HostNetworkError) -> Connecting {
+        try Connecting(self, to: SlotAddresses.guest, port: port, refusal: .fails)
+    }
+}
+
+/// A connection to a guest that is under way, for one thread.
+package final class Connecting {
+    private let slot: Slot
+    private let address: IPv4Address
+    private let port: UInt16
+    private let refusal: Refusal
+    private let start: ContinuousClock.Instant
+    private var schedule: ConnectSchedule
+    private var attempts = ConnectAttempts()
+
+    fileprivate init(
+        _ slot: Slot, to address: IPv4Address, port: UInt16, refusal: Refusal
+    ) throws(HostNetworkError) {
+        (self.slot, self.address, self.port, self.refusal) = (slot, address, port, refusal)
+        start = .now
+        schedule = ConnectSchedule(start: start)
+        try attempt(at: start)
+    }
+
+    /// Blocks until there is a connection, at the latest until `deadline`.
+    package func finish(by deadline: ContinuousClock.Instant) throws(HostNetworkError) -> OwnedDescriptor {
         var wasRefused = false
         while true {
-            let now = ContinuousClock.now
-            if now >= deadline {
-                throw wasRefused ? .refused(port: port) : .unanswered(port: port, after: deadline - start)
-            }
-            if schedule.attempt(at: now) {
-                try attempts.add(try socket(), to: address, port: port)
-            }
             switch try attempts.wait(until: min(deadline, schedule.next)) {
             case .connected(let raw): return OwnedDescriptor(raw)
             case .nothing: break
@@ -42,7 +62,16 @@ extension Slot {
                 if refusal == .fails { throw .refused(port: port) }
                 schedule.refused(at: .now)
             }
+            let now = ContinuousClock.now
+            if now >= deadline {
+                throw wasRefused ? .refused(port: port) : .unanswered(port: port, after: deadline - start)
+            }
+            try attempt(at: now)
         }
+    }
+
+    private func attempt(at now: ContinuousClock.Instant) throws(HostNetworkError) {
+        if schedule.attempt(at: now) { try attempts.add(try slot.socket(), to: address, port: port) }
     }
 }
 

@@ -64,4 +64,5 @@ package final class SlotPool: Sendable {
     }
 
     package var readyCount: Int { contents.withLock { $0.state.readyCount } }
+    package var usedCount: Int { contents.withLock { $0.state.usedCount } }
 }

@@ -6,67 +6,36 @@ import NIOPosix
 
 /// One TCP connection to the agent in a guest: requests, the app's state as it changes, the log.
 package final class AgentConnection: Sendable {
-    private let channel: any Channel
-    private let handler: NIOLoopBound<AgentHandler>
+    /// Succeeds as soon as the event loop has taken the socket over.
+    private let handler: EventLoopFuture<NIOLoopBound<AgentHandler>>
     /// The app's state now and each time it changes; ends with the connection. For one reader.
     package let states: AsyncStream<AppState>
 
-    private init(channel: any Channel, handler: NIOLoopBound<AgentHandler>, states: AsyncStream<AppState>) {
-        self.channel = channel
-        self.handler = handler
-        self.states = states
-    }
-
-    /// Shakes hands over `socket`, a connected descriptor that is given away. `second` goes out with the greeting, so
-    /// that both take one round trip, and must be answered with `done`.
+    /// Shakes hands over `socket`, a connected descriptor that is given away, and leaves it to `loop`. `second` goes out
+    /// with the greeting, so that both take one round trip, and must be answered with `done`. Blocks meanwhile: whoever
+    /// has just connected waits for less time than the way to the event loop and back takes.
     package static func open(
         _ socket: consuming OwnedDescriptor, on loop: any EventLoop, second: AgentRequest? = nil,
         timeout: Duration = .seconds(5)
-    ) async throws(MachineError) -> AgentConnection {
-        let (states, feed) = AsyncStream.makeStream(of: AppState.self, bufferingPolicy: .bufferingNewest(16))
-        let raw = socket.release()
-        do {
-            let (channel, handler) = try await ClientBootstrap(group: loop)
-                .withConnectedSocket(raw) { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        let handler = AgentHandler(states: feed)
-                        try channel.pipeline.syncOperations.addHandler(handler)
-                        return (channel, NIOLoopBound(handler, eventLoop: channel.eventLoop))
-                    }
-                }
-            let connection = AgentConnection(channel: channel, handler: handler, states: states)
-            do {
-                try await connection.greet(second, timeout: timeout)
-            } catch {
-                await connection.close()
-                throw error
-            }
-            return connection
-        } catch let error as MachineError {
-            throw error
-        } catch {
-            throw .network("cannot speak to the guest's agent: \(error)")
-        }
+    ) throws(MachineError) -> AgentConnection {
+        var greeting = AgentGreeting()
+        try greeting.exchange(over: socket, second, deadline: .now + timeout)
+        return AgentConnection(socket, on: loop, after: greeting)
     }
 
-    private func greet(_ second: AgentRequest?, timeout: Duration) async throws(MachineError) {
-        let handler = handler
-        let requests: [AgentRequest] = [.hello(version: AgentProtocol.version)] + (second.map { [$0] } ?? [])
-        let answers: [AgentReport]
-        do {
-            answers = try await channel.eventLoop.flatSubmit {
-                let futures = requests.map { handler.value.send($0, timeout: TimeAmount(timeout)) }
-                return EventLoopFuture.whenAllSucceed(futures, on: handler.eventLoop)
-            }.get()
-        } catch {
-            throw .network("the guest's agent did not answer: \(error)")
+    private init(_ socket: consuming OwnedDescriptor, on loop: any EventLoop, after greeting: AgentGreeting) {
+        let (states, feed) = AsyncStream.makeStream(of: AppState.self, bufferingPolicy: .bufferingNewest(16))
+        for state in greeting.states { feed.yield(state) }
+        self.states = states
+        handler = ClientBootstrap(group: loop).channelInitializer { channel in
+            channel.eventLoop.makeCompletedFuture {
+                try channel.pipeline.syncOperations.addHandler(AgentHandler(after: greeting, states: feed))
+            }
+        }.withConnectedSocket(socket.release()).flatMapThrowing { channel in
+            NIOLoopBound(
+                try channel.pipeline.syncOperations.handler(type: AgentHandler.self), eventLoop: channel.eventLoop)
         }
-        guard case .hello = answers.first else {
-            throw .network("the guest's agent answered the greeting with something else")
-        }
-        if case .failed(let message) = answers.last {
-            throw .network("the guest's agent refused: \(String(decoding: message, as: UTF8.self))")
-        }
+        handler.whenFailure { _ in feed.finish() }
     }
 
     /// Sends one request and returns its answer; `failed` is thrown with the guest's words.
@@ -74,32 +43,48 @@ package final class AgentConnection: Sendable {
     package func request(_ request: AgentRequest, timeout: Duration = .seconds(5)) async throws(MachineError)
         -> AgentReport
     {
-        let handler = handler
-        let answer: AgentReport
-        do {
-            answer = try await channel.eventLoop.flatSubmit {
-                handler.value.send(request, timeout: TimeAmount(timeout))
-            }.get()
-        } catch {
-            throw .network("the guest's agent did not answer: \(error)")
-        }
-        if case .failed(let message) = answer {
-            throw .network("the guest's agent refused: \(String(decoding: message, as: UTF8.self))")
-        }
-        return answer
+        try await begin(request, timeout: timeout).answer()
+    }
+
+    /// Sends one request and goes on; whoever wants the answer asks for it.
+    func begin(_ request: AgentRequest, timeout: Duration = .seconds(5)) -> PendingReport {
+        PendingReport(report: handler.flatMap { $0.value.send(request, timeout: TimeAmount(timeout)) })
     }
 
     /// The last `tail` bytes of the app's output and, with `follow`, all that comes; ends with the connection.
     package func logs(tail: UInt32, follow: Bool) -> AsyncStream<[UInt8]> {
         let (lines, feed) = AsyncStream.makeStream(of: [UInt8].self, bufferingPolicy: .bufferingNewest(1024))
-        let handler = handler
-        channel.eventLoop.execute { handler.value.subscribe(tail: tail, follow: follow, feed) }
+        handler.whenSuccess { $0.value.subscribe(tail: tail, follow: follow, feed) }
+        handler.whenFailure { _ in feed.finish() }
         return lines
     }
 
     package func close() async {
-        // A channel that is closed already is what we want.
-        try? await channel.close()
+        // A connection that is closed already is what we want.
+        try? await handler.flatMap { $0.value.close() }.get()
+    }
+}
+
+/// An answer of the agent that is under way.
+struct PendingReport: Sendable {
+    fileprivate let report: EventLoopFuture<AgentReport>
+
+    @discardableResult
+    func answer() async throws(MachineError) -> AgentReport {
+        let answer: AgentReport
+        do {
+            answer = try await report.get()
+        } catch {
+            throw .network("the guest's agent did not answer: \(error)")
+        }
+        if case .failed(let message) = answer { throw .refused(by: message) }
+        return answer
+    }
+}
+
+extension MachineError {
+    static func refused(by message: [UInt8]) -> MachineError {
+        .network("the guest's agent refused: \(String(decoding: message, as: UTF8.self))")
     }
 }
 
@@ -108,8 +93,8 @@ final class AgentHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private var decoder = AgentDecoder()
-    private var lastID: UInt32 = 0
+    private var decoder: AgentDecoder
+    private var lastID = AgentGreeting.lastID
     private var waiting: [UInt32: EventLoopPromise<AgentReport>] = [:]
     private var logs: [UInt32: LogFeed] = [:]
     private let states: AsyncStream<AppState>.Continuation
@@ -117,7 +102,8 @@ final class AgentHandler: ChannelInboundHandler {
     /// The guest decides how much it sends: more unread answers than this is an attack.
     private static let mostWaiting = 64
 
-    init(states: AsyncStream<AppState>.Continuation) {
+    init(after greeting: AgentGreeting, states: AsyncStream<AppState>.Continuation) {
+        decoder = greeting.decoder
         self.states = states
     }
 
@@ -140,6 +126,12 @@ final class AgentHandler: ChannelInboundHandler {
         }
         promise.futureResult.whenComplete { _ in timer.cancel() }
         return promise.futureResult
+    }
+
+    func close() -> EventLoopFuture<Void> {
+        guard let context else { return MultiThreadedEventLoopGroup.singleton.any().makeSucceededVoidFuture() }
+        context.close(promise: nil)
+        return context.channel.closeFuture
     }
 
     func subscribe(tail: UInt32, follow: Bool, _ feed: AsyncStream<[UInt8]>.Continuation) {

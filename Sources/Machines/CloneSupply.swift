@@ -12,6 +12,8 @@ package final class CloneSupply: Sendable {
         var snapshot: Snapshot?
         var ready: [PreparedClone] = []
         var isClosed = false
+        /// When a request last asked for a clone.
+        var lastTake: ContinuousClock.Instant?
     }
 
     private let starter: MachineStarter
@@ -73,11 +75,13 @@ package final class CloneSupply: Sendable {
 
     /// A running clone. `isWaitedFor`: a request waits for it, so that it is not warmed up first. When it cannot be
     /// made, the snapshot is taken out of service.
-    package func restore(isWaitedFor: Bool) async throws(MachineError) -> (machine: Machine, record: MachineRecord) {
+    package func restore(isWaitedFor: Bool) async throws(MachineError) -> PreparedClone.Started {
         let clone = try await take()
         do throws(MachineError) {
-            let started = try await clone.restore()
+            let isKnown = clone.hasRehearsed
+            let started = try await clone.restore(forRequest: isWaitedFor)
             taken.set()
+            guard !isKnown else { return started }
             do throws(MachineError) {
                 let (slot, port) = (started.machine.slot, started.record.appPort ?? 0)
                 try await hooks.afterRestore(slot, port: port)
@@ -101,6 +105,7 @@ package final class CloneSupply: Sendable {
     }
 
     private func take() async throws(MachineError) -> PreparedClone {
+        state.withLockedValue { $0.lastTake = .now }
         while let clone = state.withLockedValue({ $0.ready.popLast() }) {
             if clone.isUsable { return clone }
             // It died while it waited, which says nothing about the snapshot.
@@ -156,12 +161,13 @@ package final class CloneSupply: Sendable {
         store.touch(snapshot)
     }
 
-    /// False when it gave way to starts that are under way, which have the cores first.
+    /// False when it gave way to a burst of starts, which has the cores first: as long as clones are there for it.
     private func refill(for pool: Pool) async -> Bool {
         while !Task.isCancelled, let snapshot = state.withLockedValue({ $0.snapshot }) {
             let status = pool.status()
-            if status.requests.queued > 0, status.instances.restoring > 0 { return false }
-            guard readyCount < min(most, status.config.max - status.instances.total) else { return true }
+            let missing = min(most, status.config.max - status.instances.total) - readyCount
+            guard missing > 0 else { return true }
+            if isBusy(status) { return false }
             do throws(MachineError) { try await prepareOne(snapshot) } catch {
                 if !Task.isCancelled {
                     logger.warning("cannot prepare a clone", metadata: [LogKeys.error: "\(error)"])
@@ -172,8 +178,23 @@ package final class CloneSupply: Sendable {
         return true
     }
 
+    private func isBusy(_ status: PoolStatus) -> Bool {
+        let (ready, last) = state.withLockedValue { ($0.ready.count, $0.lastTake) }
+        if status.requests.queued > 0, status.instances.restoring > 0 { return true }
+        // Those of a burst that have just got their machines are still at work.
+        return ready > 0 && last.map { .now - $0 < Self.afterglow } ?? false
+    }
+
+    private static let afterglow = Duration.milliseconds(100)
+
     private func prepareOne(_ snapshot: Snapshot) async throws(MachineError) {
         let clone = try await prepare(snapshot)
+        if starter.rehearses {
+            do throws(MachineError) { try await clone.rehearse(hooks) } catch {
+                if !Task.isCancelled { await giveUp(snapshot, because: error) }
+                throw error
+            }
+        }
         let kept = state.withLockedValue { state in
             guard state.snapshot == snapshot, !state.isClosed else { return false }
             state.ready.append(clone)

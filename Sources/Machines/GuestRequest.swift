@@ -12,11 +12,13 @@ package enum GuestRequest {
 
     /// Sends a request without a body on a connection of its own and reads the answer to its end, so that the machine
     /// holds no connection afterwards. Throws when there is none in `timeout`, or one that is not HTTP.
+    /// `connection` is one that is there already and is given away.
     package static func send(
-        _ method: String = "GET", _ path: String = "/", to slot: Slot, port: UInt16, timeout: Duration = .seconds(10)
+        _ method: String = "GET", _ path: String = "/", to slot: Slot, port: UInt16, timeout: Duration = .seconds(10),
+        over connection: Int32? = nil
     ) throws(MachineError) -> Answer {
         let deadline = ContinuousClock.now + timeout
-        let socket = try connect(slot, port, deadline)
+        let socket = if let connection { OwnedDescriptor(connection) } else { try connect(slot, port, deadline) }
         let length = method == "GET" ? "" : "Content-Length: 0\r\n"
         let text =
             "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nUser-Agent: fcctl\r\n\(length)Connection: close\r\n\r\n"

@@ -13,23 +13,44 @@ package final class Machine: Sendable {
     package let vm: any VirtualMachine
     package let agent: AgentConnection
     let records: MachineRecords
+    private let appPort: UInt16?
+    private let slotReturn: SlotReturn?
+    private let first: FirstConnection
 
-    package init(id: MachineID, slot: Slot, vm: any VirtualMachine, agent: AgentConnection, records: MachineRecords) {
-        self.id = id
+    init(
+        _ record: MachineRecord, slot: Slot, vm: any VirtualMachine, agent: AgentConnection, records: MachineRecords,
+        first: FirstConnection = FirstConnection(), slotReturn: SlotReturn? = nil
+    ) {
+        id = record.id
+        appPort = record.appPort
         self.slot = slot
         self.vm = vm
         self.agent = agent
         self.records = records
+        self.first = first
+        self.slotReturn = slotReturn
     }
 
+    /// A connection to the app that was made as the machine came up; nil once it is taken. The caller closes it.
+    package func takeConnection() -> Int32? { first.take() }
+
     package func pause() async throws(MachineError) {
+        first.drop()
         do { try await vm.pause() } catch { throw .vmm(error) }
     }
 
-    /// Continues the guest; when this returns its clock is right.
-    package func resume() async throws(MachineError) {
+    /// Continues the guest; when this returns its clock is right. `forRequest`: there is a connection to the app, too.
+    package func resume(forRequest: Bool = false) async throws(MachineError) {
         do { try await vm.resume() } catch { throw .vmm(error) }
-        try await agent.setClock()
+        let clock = agent.begin(.setClock(nanosecondsSinceEpoch: WallClock.nanoseconds()))
+        if forRequest, let appPort {
+            let (slot, first) = (slot, first)
+            // Without it the request makes its own, and hears what is wrong.
+            try? await BlockingPool.run { () throws(HostNetworkError) in
+                first.keep(try slot.connect(port: appPort, deadline: .now + .milliseconds(200)))
+            }
+        }
+        try await clock.answer()
     }
 
     /// Writes the machine's state for other processes to read; a machine that is gone meanwhile gets no record again.
@@ -51,11 +72,15 @@ package final class Machine: Sendable {
 
     /// Kills the VMM and removes everything of the machine. Idempotent.
     package func destroy() async {
+        first.drop()
         await agent.close()
         await vm.destroy()
-        let (id, records) = (id, records)
+        let (id, records, slotReturn) = (id, records, slotReturn)
         // The next start's sweep tries again what could not be removed now.
-        try? await BlockingPool.run { () throws(MachineError) in try records.remove(id) }
+        try? await BlockingPool.run { () throws(MachineError) in
+            slotReturn?()
+            try records.remove(id)
+        }
     }
 }
 

@@ -140,16 +140,17 @@ package struct MachineControl: Sendable {
 
     private func agent(of record: MachineRecord) async throws(MachineError) -> AgentConnection {
         guard let pid = record.process?.pid else { throw .vmm(.gone(record.vmm)) }
-        let socket = try await BlockingPool.run { () throws(MachineError) in
+        let loop = group.any()
+        return try await BlockingPool.run { () throws(MachineError) in
+            let socket: OwnedDescriptor
             do throws(HostNetworkError) {
                 let slot = try Slot.reopen(SlotNumber(0), pid: pid)
-                return try slot.connect(port: AgentProtocol.port, deadline: .now + .seconds(3), refusal: .waits)
-                    .release()
+                socket = try slot.connect(port: AgentProtocol.port, deadline: .now + .seconds(3), refusal: .waits)
             } catch {
                 throw MachineError.network(error.description)
             }
+            return try AgentConnection.open(socket, on: loop)
         }
-        return try await AgentConnection.open(OwnedDescriptor(socket), on: group.any())
     }
 
     private func write(_ record: MachineRecord, as state: MachineRecord.State) async throws(MachineError) {

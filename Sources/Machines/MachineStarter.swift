@@ -41,6 +41,8 @@ package struct MachineStarter: Sendable {
         package var isTransient = false
         /// The snapshot that the machine is made of, for its record.
         package var snapshot: String?
+        /// Where the slot goes when the machine is gone; nil: with its last user.
+        package var slotReturn: SlotReturn?
 
         package init(
             spec: MachineSpec, image: StoredImage, name: MachineName?, owner: MachineRecord.Owner, slot: Slot,
@@ -65,7 +67,7 @@ package struct MachineStarter: Sendable {
         do throws(MachineError) {
             (machine, phases) = try await boot(request, record)
         } catch {
-            await discard(record)
+            await discard(record, request.slotReturn)
             throw error
         }
         record.state = .running
@@ -106,7 +108,9 @@ package struct MachineStarter: Sendable {
             CrashPoint.appReady.reach()
             phases.kernel = kernelTime
             phases.app = appTime
-            return (Machine(id: record.id, slot: request.slot, vm: vm, agent: agent, records: records), phases)
+            let machine = Machine(
+                record, slot: request.slot, vm: vm, agent: agent, records: records, slotReturn: request.slotReturn)
+            return (machine, phases)
         } catch {
             await vm.destroy()
             throw error
@@ -161,9 +165,10 @@ package struct MachineStarter: Sendable {
         return (words + (spec.appPort.map { ["fcctl.port=\($0)"] } ?? [])).joined(separator: " ")
     }
 
-    func discard(_ record: MachineRecord) async {
+    func discard(_ record: MachineRecord, _ slotReturn: SlotReturn?) async {
         let sweep = MachineSweep(records: records, monitors: [monitor], tag: tag)
         await sweep.remove(record)
+        if let slotReturn { await BlockingPool.run { slotReturn() } }
     }
 }
 

@@ -122,10 +122,10 @@ package final class PoolDriver: MachineDriver {
             await machine.destroy()
             return pool.report(.gone(ref))
         }
-        logger.info(
-            "machine is ready", metadata: [LogKeys.machine: "\(record.id)", LogKeys.startKind: "\(method.rawValue)"])
         pool.describe(ref, as: MachineDescription(id: record.id.text, address: record.address))
         pool.report(.ready(ref))
+        logger.info(
+            "machine is ready", metadata: [LogKeys.machine: "\(record.id)", LogKeys.startKind: "\(method.rawValue)"])
         if method == .restore {
             // A clone was recorded before it ran; that it runs is written once nobody waits for it any more.
             await write(ref, as: .running)
@@ -210,7 +210,7 @@ package final class PoolDriver: MachineDriver {
     private func resume(_ ref: MachineRef, _ pool: Pool) async {
         guard let machine = machine(ref) else { return }
         do throws(MachineError) {
-            try await machine.resume()
+            try await machine.resume(forRequest: true)
             mark(ref, paused: false)
             // The request first: the record is for people who list machines.
             pool.report(.resumed(ref))

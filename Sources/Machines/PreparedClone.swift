@@ -2,6 +2,7 @@ import GuestBoot
 import HostNetwork
 import Images
 import LinuxHost
+import NIOConcurrencyHelpers
 import NIOCore
 package import Snapshots
 import SystemPackage
@@ -12,24 +13,52 @@ package final class PreparedClone: Sendable {
     package let snapshot: Snapshot
     package let record: MachineRecord
     private let slot: Slot
+    private let slotReturn: SlotReturn?
     private let vmm: any PreparedMachine
     private let starter: MachineStarter
+    /// What the clone has become ahead of need, paused.
+    private let asleep = NIOLockedValueBox<Started?>(nil)
+
+    package typealias Started = (machine: Machine, record: MachineRecord)
 
     init(
-        snapshot: Snapshot, record: MachineRecord, slot: Slot, vmm: any PreparedMachine, starter: MachineStarter
+        snapshot: Snapshot, record: MachineRecord, request: MachineStarter.Request, vmm: any PreparedMachine,
+        starter: MachineStarter
     ) {
         self.snapshot = snapshot
         self.record = record
-        self.slot = slot
+        slot = request.slot
+        slotReturn = request.slotReturn
         self.vmm = vmm
         self.starter = starter
     }
 
     package var isUsable: Bool { !vmm.hasEnded }
+    package var hasRehearsed: Bool { asleep.withLockedValue { $0 != nil } }
+
+    /// Restores the clone ahead of need, tells its app, lets it answer inert requests and pauses it: for a VMM whose
+    /// first execution of anything is dear. `restore` only wakes it then. Whatever fails, the clone is gone.
+    package func rehearse(_ hooks: SnapshotHooks) async throws(MachineError) {
+        let (machine, record) = try await restore()
+        do throws(MachineError) {
+            let port = record.appPort ?? 0
+            try await hooks.afterRestore(slot, port: port)
+            for _ in 0..<hooks.warmUps {
+                try await hooks.check(slot, port: port, expected: snapshot.manifest.answer)
+            }
+            try await machine.pause()
+        } catch {
+            await machine.destroy()
+            throw error
+        }
+        asleep.withLockedValue { $0 = (machine, record) }
+    }
 
     /// Makes the clone run and unlike its siblings: when this returns it has the time, a random number generator and a
-    /// host name of its own, and its app listens. Whatever fails, the clone is gone.
-    package func restore() async throws(MachineError) -> (machine: Machine, record: MachineRecord) {
+    /// host name of its own, and its app listens. `forRequest`: there is a connection to the app, too.
+    /// Whatever fails, the clone is gone.
+    package func restore(forRequest: Bool = false) async throws(MachineError) -> Started {
+        if let started = takeAsleep() { return try await wake(started, forRequest) }
         var record = record
         var phases = StartPhases()
         let clock = Stopwatch()
@@ -38,52 +67,99 @@ package final class PreparedClone: Sendable {
             do throws(VMMError) { vm = try await vmm.restore() } catch { throw .vmm(error) }
             phases.vmm = clock.lap()
             CrashPoint.cloneRestored.reach()
-            let agent = try await meetAgent()
+            let first = FirstConnection()
+            let agent = try await meet(connecting: forRequest ? first : nil)
             phases.app = clock.lap() - phases.vmm
             record.state = .running
             record.phases = phases
-            return (Machine(id: record.id, slot: slot, vm: vm, agent: agent, records: starter.records), record)
+            let machine = Machine(
+                record, slot: slot, vm: vm, agent: agent, records: starter.records, first: first,
+                slotReturn: slotReturn)
+            return (machine, record)
         } catch {
             await destroy()
             throw error
         }
     }
 
-    private func meetAgent() async throws(MachineError) -> AgentConnection {
-        let slot = slot
-        let socket = try await BlockingPool.run { () throws(MachineError) in
+    private func takeAsleep() -> Started? {
+        asleep.withLockedValue { asleep in
+            defer { asleep = nil }
+            return asleep
+        }
+    }
+
+    private func wake(_ started: Started, _ forRequest: Bool) async throws(MachineError) -> Started {
+        let clock = Stopwatch()
+        do throws(MachineError) {
+            try await started.machine.resume(forRequest: forRequest)
+        } catch {
+            await started.machine.destroy()
+            throw error
+        }
+        var record = started.record
+        record.phases = StartPhases()
+        record.phases?.vmm = clock.lap()
+        return (started.machine, record)
+    }
+
+    /// Both connections are made at once, and the handshake is held by the thread that made them: each way to another
+    /// thread and back would cost as much as the guest's answer.
+    private func meet(connecting first: FirstConnection?) async throws(MachineError) -> AgentConnection {
+        let (slot, record, loop) = (slot, record, starter.group.any())
+        let (agent, distance) = try await BlockingPool.run { () throws(MachineError) in
+            let asked = ContinuousClock.now
+            let deadline = asked + .seconds(5)
+            // An app that refuses will say so to the request.
+            let app = first == nil ? nil : try? slot.beginConnecting(port: record.appPort ?? 0)
+            let socket: OwnedDescriptor
             do throws(HostNetworkError) {
-                return try slot.connect(port: AgentProtocol.port, deadline: .now + .seconds(5)).release()
+                socket = try slot.connect(port: AgentProtocol.port, deadline: deadline)
             } catch {
                 throw MachineError.template("the clone's agent cannot be reached: \(error)")
             }
+            let agent = try Self.greet(socket, record, loop)
+            let distance = ContinuousClock.now - asked
+            if let connection = try? app?.finish(by: deadline) { first?.keep(connection) }
+            return (agent, distance)
         }
-        var asked = ContinuousClock.now
-        let agent = try await AgentConnection.open(
-            OwnedDescriptor(socket), on: starter.group.any(),
-            second: .renew(
-                nanosecondsSinceEpoch: WallClock.nanoseconds(),
-                entropy: (0..<32).map { _ in UInt8.random(in: .min ... .max) },
-                hostname: Array(record.name.text.utf8)))
+        var asked = distance
         // The time is as wrong as the way to the guest was long, and under emulation the first way is.
-        for _ in 0..<3 where ContinuousClock.now - asked > .milliseconds(20) {
-            asked = .now
+        for _ in 0..<3 where asked > .milliseconds(20) {
+            let begun = ContinuousClock.now
             do throws(MachineError) { try await agent.setClock() } catch {
                 await agent.close()
                 throw error
             }
+            asked = .now - begun
         }
         return agent
     }
 
+    private static func greet(
+        _ socket: consuming OwnedDescriptor, _ record: MachineRecord, _ loop: any EventLoop
+    ) throws(MachineError) -> AgentConnection {
+        try AgentConnection.open(
+            socket, on: loop,
+            second: .renew(
+                nanosecondsSinceEpoch: WallClock.nanoseconds(),
+                entropy: (0..<32).map { _ in UInt8.random(in: .min ... .max) },
+                hostname: Array(record.name.text.utf8)))
+    }
+
     /// Ends the VMM and removes everything of the clone.
     package func destroy() async {
+        if let asleep = takeAsleep() { return await asleep.machine.destroy() }
         await vmm.destroy()
-        await starter.discard(record)
+        await starter.discard(record, slotReturn)
     }
 }
 
 extension MachineStarter {
+    /// Whether a clone should rehearse: a translated guest spends most of its first answer on the translation, which
+    /// starts anew with each process.
+    package var rehearses: Bool { monitor.kind == .qemu && monitor.isolation == .emulated }
+
     /// Prepares a clone of `snapshot` in the request's slot. Everything slow about it happens here, off the way of
     /// requests. Whatever fails, nothing of the attempt is left.
     package func prepare(_ request: Request, from snapshot: Snapshot) async throws(MachineError) -> PreparedClone {
@@ -106,9 +182,9 @@ extension MachineStarter {
                 throw error
             }
             CrashPoint.clonePrepared.reach()
-            return PreparedClone(snapshot: snapshot, record: record, slot: request.slot, vmm: vmm, starter: self)
+            return PreparedClone(snapshot: snapshot, record: record, request: request, vmm: vmm, starter: self)
         } catch {
-            await discard(record)
+            await discard(record, request.slotReturn)
             throw error
         }
     }

@@ -107,12 +107,14 @@ struct StartWait: Sendable {
 
     /// nil when the guest is not there yet; the caller's deadline decides how often this is repeated.
     private func attempt() async -> AgentConnection? {
-        let slot = slot
-        let socket = await BlockingPool.run { () -> Int32? in
-            try? slot.connect(port: AgentProtocol.port, deadline: .now + .milliseconds(250), refusal: .waits).release()
+        let (slot, loop) = (slot, loop)
+        return await BlockingPool.run { () -> AgentConnection? in
+            guard
+                let socket = try? slot.connect(
+                    port: AgentProtocol.port, deadline: .now + .milliseconds(250), refusal: .waits)
+            else { return nil }
+            return try? AgentConnection.open(socket, on: loop)
         }
-        guard let socket else { return nil }
-        return try? await AgentConnection.open(OwnedDescriptor(socket), on: loop)
     }
 
     private func tooLate(_ agent: AgentConnection?) async -> MachineError {

@@ -127,6 +127,44 @@ struct FirecrackerCloneTests {
         }
     }
 
+    @Test func `an idle clone holds little memory of its own beyond what its guest touched`() async throws {
+        try await CloneBench.with(.firecracker) { bench in
+            let snapshot = try await bench.capture().run()
+            for machine in try await cloneMany(4, of: snapshot, bench) {
+                #expect(try GuestRequest.send(to: machine.slot, port: bench.port).status == 200)
+                try await machine.pause()
+                let memory = try PrivateMemory(of: machine.vm.process.pid)
+                print("a jailed clone's own memory: \(memory)")
+                #expect(memory.monitor <= 4096 && memory.guest <= 2048)
+                await machine.destroy()
+            }
+        }
+    }
+
+    @Test func `a slot goes back when its clone ends, run or not, good or bad`() async throws {
+        try await CloneBench.with(.firecracker) { bench in
+            let snapshot = try await bench.capture().run()
+            let slots = SlotPool(target: 2, uplink: nil)
+            func clone(_ snapshot: Snapshot) async throws -> PreparedClone {
+                let slot = try slots.take()
+                var request = bench.request
+                request.slot = slot
+                request.slotReturn = SlotReturn { slots.giveBack(slot) }
+                return try await bench.starter.prepare(request, from: snapshot)
+            }
+            for _ in 0..<3 {
+                try await clone(snapshot).destroy()
+                let machine = try await clone(snapshot).restore(forRequest: true).machine
+                await machine.destroy()
+                await machine.destroy()
+            }
+            try AtomicFile.write([], to: snapshot.files.state, mode: 0o444)
+            let bad = try await clone(snapshot)
+            await #expect(throws: MachineError.self) { try await bad.restore() }
+            #expect(slots.usedCount == 0)
+        }
+    }
+
     @Test func `two that want the same template make one`() async throws {
         try await CloneBench.with(.firecracker) { bench in
             async let first = bench.capture().run()
@@ -136,6 +174,28 @@ struct FirecrackerCloneTests {
             #expect(one.manifest.createdAt == other.manifest.createdAt)
         }
     }
+}
+
+/// KiB of physical memory that one process alone holds.
+struct PrivateMemory: CustomStringConvertible {
+    private(set) var monitor = 0
+    /// In the mapping of the snapshot's memory: what the guest has touched.
+    private(set) var guest = 0
+
+    init(of pid: Int32) throws {
+        var isGuest = false
+        let text = String(decoding: try Files.read(FilePath("/proc/\(pid)/smaps")), as: UTF8.self)
+        for line in text.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if words.first?.last != ":" {
+                isGuest = words.last?.hasSuffix("/mem") ?? false
+            } else if words[0] == "Private_Clean:" || words[0] == "Private_Dirty:", let size = Int(words[1]) {
+                if isGuest { guest += size } else { monitor += size }
+            }
+        }
+    }
+
+    var description: String { "\(monitor) KiB and the guest's \(guest) KiB" }
 }
 
 /// Captures a template and lets three clones of it answer; returns the best time from the order to the first byte.

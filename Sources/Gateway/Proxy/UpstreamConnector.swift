@@ -7,8 +7,15 @@ package protocol UpstreamConnector: Sendable {
     /// Called only when no kept connection is at hand. Throws `UpstreamError`; not cancelled when the client leaves.
     func connect(to machine: MachineRef, timeout: Duration) async throws(UpstreamError) -> Int32
 
+    /// A connected socket as from `connect` that is there already; asked for first, on an event loop.
+    func takeConnection(to machine: MachineRef) -> Int32?
+
     /// What clients are told about a machine. Called once for each connection, on an event loop: cheap and without waiting.
     func describe(_ machine: MachineRef) -> UpstreamDescription
+}
+
+extension UpstreamConnector {
+    package func takeConnection(to machine: MachineRef) -> Int32? { nil }
 }
 
 /// A machine as response headers name it.

@@ -70,6 +70,7 @@ final class UpstreamStore {
     func connect(_ machine: MachineRef, worker: Worker) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
         prepare(machine)
         let epoch = slots[machine.slot].epoch
+        if let descriptor = connector.takeConnection(to: machine) { return adopt(descriptor, machine, epoch, worker) }
         let bound = NIOLoopBound((self, worker), eventLoop: loop)
         let (connector, timeout, loop) = (connector, connectTimeout, loop)
         let attempt = Attempt(machine, loop.makePromise())
