@@ -22,8 +22,13 @@ struct PoolOptions: ParsableArguments {
     @Option(name: .long, help: "Machines at most.")
     var max = 10
 
-    @Option(name: .long, help: "Machines kept without a request beyond the busy ones, restored and warmed up.")
-    var standby = 0
+    @Option(
+        name: .long,
+        help: """
+            Machines kept beyond the busy ones, restored, warmed up and paused (default: 1 in a service, once it has a \
+            snapshot).
+            """)
+    var standby: Int?
 
     @Option(name: .long, help: "Memory of all machines together, paused ones included (default: --max times --mem).")
     var memoryBudget: MemorySize?
@@ -56,7 +61,7 @@ struct PoolOptions: ParsableArguments {
         }
         guard (1...4096).contains(max) else { throw ValidationError("--max is a number from 1 to 4096.") }
         guard (0...max).contains(min) else { throw ValidationError("--min is a number from 0 to --max, \(max).") }
-        guard (0...max).contains(standby) else {
+        if let standby, !(0...max).contains(standby) {
             throw ValidationError("--standby is a number from 0 to --max, \(max).")
         }
         if let memoryBudget {
@@ -80,7 +85,7 @@ struct PoolOptions: ParsableArguments {
         pool.max = max
         pool.concurrency = concurrency
         pool.softConcurrency = softConcurrency
-        pool.standby = standby
+        pool.standby = standby ?? 0
         pool.idleTimeout = idleTimeout.duration
         pool.scaleDown = scaleDown.duration
         pool.maxAge = maxAge?.duration

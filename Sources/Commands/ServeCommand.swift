@@ -108,5 +108,10 @@ struct ServiceOptions: ParsableArguments {
         return hooks
     }
 
-    var pool: PoolConfiguration { limits.configuration(policy) }
+    var pool: PoolConfiguration {
+        var pool = limits.configuration(policy)
+        // One wake-up in place of one restore for the next request; what it costs is one machine's memory.
+        pool.standby = limits.standby ?? min(1, limits.max)
+        return pool
+    }
 }

@@ -41,6 +41,7 @@ extension PoolState {
         }
         table.enter(.idle, slot, at: now)
         if let old = retiring.flatMap({ table.slot(of: $0) }), old != slot, kind != .resumed { release(old, at: now) }
+        if kind == .restored { putOnStandby(slot, at: now) }
     }
 
     private mutating func becomePaused(_ machine: MachineRef, at now: PoolTime) {

@@ -23,6 +23,8 @@ package struct PoolState: Sendable {
     var retiring: MachineRef?
     var suspects = 0
     var nextReap = PoolTime.zero
+    /// Until then the reserve is not filled up.
+    var spareDue = PoolTime.zero
     var scheduledWake: PoolTime?
     /// One request more than there are is reckoned with, in this step alone.
     var isExpecting = false

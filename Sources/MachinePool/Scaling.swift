@@ -8,6 +8,8 @@ extension PoolState {
     mutating func provision(at now: PoolTime) {
         let needed = neededNow(at: now)
         var running = serving
+        // What requests wait for has the cores first.
+        if running < needed, now >= spareDue, configuration.standby > 0 { spareDue = now + Self.spareDelay }
         while running < needed {
             if let slot = table.newest(.paused) {
                 resume(slot, at: now)
@@ -16,7 +18,8 @@ extension PoolState {
             }
             running += 1
         }
-        let floor = max(keepFloor, needed - running + alive) + (retiring == nil ? 0 : 1)
+        let floor =
+            max(now < spareDue ? floor(spare: 0) : keepFloor, needed - running + alive) + (retiring == nil ? 0 : 1)
         var missing = floor - alive
         while missing > 0, table.used < limit, startsInFlight < configuration.startsInFlight,
             breaker.permits(at: now, inFlight: startsInFlight)
@@ -35,7 +38,7 @@ extension PoolState {
 
     /// Machines that should run now: enough for the requests that are here, or as many as the policy wants ahead.
     @inline(__always)
-    private func neededNow(at now: PoolTime) -> Int {
+    func neededNow(at now: PoolTime) -> Int {
         let demand = queue.count + table.inflight - drainingLoad + (isExpecting ? 1 : 0)
         var needed = (demand + softConcurrency - 1) / softConcurrency
         if !queue.isEmpty {
@@ -64,9 +67,26 @@ extension PoolState {
     /// Machines that are kept without a request for them, paused or not.
     @inline(__always)
     var keepFloor: Int {
-        if draining { return 0 }
-        let spare = configuration.standby > 0 ? table.count(.busy) + configuration.standby : 0
-        return min(max(configuration.min, spare, target?.alive ?? 0), configuration.max)
+        // Standby is restored ahead of need; a boot ahead of need would take the cores that the snapshot is made with.
+        floor(spare: configuration.standby > 0 && mayRestore ? table.count(.busy) + configuration.standby : 0)
+    }
+
+    @inline(__always)
+    private func floor(spare: Int) -> Int {
+        draining ? 0 : min(max(configuration.min, spare, target?.alive ?? 0), configuration.max)
+    }
+
+    /// How long what is kept in reserve waits after requests had to wait.
+    static let spareDelay: Int64 = 100_000_000
+
+    /// When the reserve may be filled up, where that is to come.
+    @inline(__always)
+    func nextSpare(at now: PoolTime) -> PoolTime? { now < spareDue && keepFloor > alive ? spareDue : nil }
+
+    /// Pauses a machine that was restored and that nobody waits for.
+    mutating func putOnStandby(_ slot: Int, at now: PoolTime) {
+        guard configuration.standby > 0, configuration.pauses, !draining, queue.isEmpty else { return }
+        if serving > max(configuration.min, neededNow(at: now)) { pause(slot, at: now) }
     }
 
     /// Ends the coldest machines without a request until no more than `count` slots are used.

@@ -16,6 +16,7 @@ extension PoolState {
         if let slot = table.oldest(.pausing) { consider(table.slots[slot].since + transitionTimeout) }
         if !draining {
             consider(policy.nextEvaluation)
+            consider(nextSpare(at: now))
             if target == nil {
                 consider(nextIdle)
                 consider(nextScaleDown)

@@ -44,6 +44,11 @@ import Testing
         #expect(throws: (any Error).self) { try ServeCommand.parse(["demo"] + arguments) }
     }
 
+    @Test func `a service keeps one machine on standby unless told otherwise`() throws {
+        #expect(try ServeCommand.parse(["demo"]).service.pool.standby == 1)
+        #expect(try ServeCommand.parse(["demo", "--standby", "0"]).service.pool.standby == 0)
+    }
+
     @Test func `serve takes an image, or upstreams instead of it, or both`() throws {
         #expect(try ServeCommand.parse(["demo"]).upstream == [])
         #expect(try ServeCommand.parse(["--upstream", "a:1", "--upstream", "b:2"]).upstream == ["a:1", "b:2"])

@@ -190,6 +190,38 @@ import Testing
         #expect(pool.state.table.count(.busy) == 1)
     }
 
+    @Test func `standby is restored beyond the busy once requests wait no more, and sleeps as soon as it is ready`() {
+        var pool = Steps { $0.standby = 2 }
+        pool.send(.snapshotAvailable(true))
+        #expect(pool.lines == ["restore 0.1", "restore 1.2"])
+        pool.ready(0, 1)
+        #expect(pool.lines == ["pause 0.1"])
+        pool.send(.machine(.paused(pool.machine(0, 1))))
+        pool.ready(1, 2)
+        pool.send(.machine(.paused(pool.machine(1, 2))))
+        pool.request()
+        #expect(pool.lines == ["resume 1.2"])
+        pool.pass(1)
+        pool.send(.machine(.resumed(pool.machine(1, 2))))
+        #expect(pool.lines == ["grant 1 on 1.2 resumed"])
+        pool.pass(98)
+        #expect(pool.lines.isEmpty)
+        pool.pass(1)
+        #expect(pool.lines == ["restore 2.3"])
+        pool.ready(2, 3)
+        #expect(pool.lines == ["pause 2.3"])
+    }
+
+    @Test func `nothing is booted for standby`() {
+        var pool = Steps { $0.standby = 2 }
+        pool.send(.timerFired)
+        #expect(pool.lines.isEmpty)
+        pool.request()
+        #expect(pool.lines == ["boot 0.1"])
+        pool.ready(0, 1)
+        #expect(pool.live(seconds: 1).isEmpty)
+    }
+
     @Test func `a start without an answer is given up`() {
         var pool = Steps {
             $0.startTimeout = .seconds(60); $0.queueTimeout = .seconds(300)
