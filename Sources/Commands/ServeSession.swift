@@ -30,7 +30,7 @@ struct ServeSession {
             configuration: gatewayConfiguration, pool: pool, connector: MachineConnector(driver: driver),
             group: HostSetup.group, accessLog: log.writer, logger: logger)
         // The port first: when it is busy, nothing has been made yet.
-        let address = try await gateway.start()
+        let address = try await gateway.start(accepting: false)
         let url = self.url(address)
         do {
             try await serve(name, driver, pool, gateway, url: url)
@@ -72,6 +72,8 @@ struct ServeSession {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await driver.run(pool: pool, actions: actions) }
             await clones?.adopt(for: pool)
+            // Not before: for a request that comes now a restore is the sooner start, and the pool would boot a machine.
+            await gateway.accept()
             group.addTask { await pool.run() }
             if let clones { group.addTask { await clones.run(for: pool) } }
             group.addTask { await boot.refillSlots() }
@@ -97,9 +99,10 @@ struct ServeSession {
         return lock
     }
 
-    /// A waiting Firecracker holds two megabytes, a waiting QEMU twenty.
+    /// A waiting Firecracker holds two megabytes, a waiting QEMU twenty, and one that has rehearsed fifty.
     private func preparedClones(_ host: HostSetup) -> Int {
-        min(service.limits.max, host.hypervisor.monitor.kind == .firecracker ? 32 : 4)
+        let most = host.hypervisor.monitor.kind == .firecracker ? 32 : host.starter.rehearses ? 2 : 4
+        return min(service.limits.max, most)
     }
 
     /// The first signal drains, a second one ends at once what is still in flight.

@@ -41,8 +41,9 @@ package final class Gateway: Sendable {
         self.logger = logger
     }
 
-    /// Listens, and returns the address, with the port that was free if none was asked for.
-    package func start() async throws(GatewayError) -> SocketAddress {
+    /// Listens, and returns the address, with the port that was free if none was asked for. With `accepting` false
+    /// clients wait in the backlog until `accept`.
+    package func start(accepting: Bool = true) async throws(GatewayError) -> SocketAddress {
         let certificates = try await loadCertificates()
         let feed = EventFeed(limit: configuration.limits.subscribers)
         let isLoopback = Self.isLoopback(configuration.host)
@@ -52,7 +53,7 @@ package final class Gateway: Sendable {
         await makeWorkers(admin)
         let listener: any Channel
         do throws(GatewayError) {
-            listener = try await listen(certificates)
+            listener = try await listen(certificates, accepting)
         } catch {
             await closeListeners()
             await stop()
@@ -68,6 +69,14 @@ package final class Gateway: Sendable {
             throw .addressUnavailable(host: configuration.host, reason: "the socket has no address")
         }
         return address
+    }
+
+    /// Serves the clients that wait, and all that come.
+    package func accept() async {
+        for listener in state.withLockedValue({ $0.listeners }) {
+            // Fails only when the listener is closed, and then there is nobody to serve.
+            try? await listener.setOption(.autoRead, value: true).get()
+        }
     }
 
     /// Stops accepting and returns when every request begun has been answered, or after `deadline`, when the rest is cut off.
@@ -131,8 +140,8 @@ package final class Gateway: Sendable {
     }
 
     /// The port for requests, and the one that leads there; nothing is answered before both are there.
-    private func listen(_ certificates: CertificateStore?) async throws(GatewayError) -> any Channel {
-        let listener = try await bind(port: configuration.port) { channel, worker in
+    private func listen(_ certificates: CertificateStore?, _ accepting: Bool) async throws(GatewayError) -> any Channel {
+        let listener = try await bind(port: configuration.port, accepting) { channel, worker in
             if let certificates {
                 try ClientHandshake.configure(channel, worker: worker, certificates: certificates)
             } else {
@@ -140,7 +149,7 @@ package final class Gateway: Sendable {
             }
         }
         if let redirect = configuration.tls?.redirectPort, let port = listener.localAddress?.port {
-            _ = try await bind(port: redirect) { channel, worker in
+            _ = try await bind(port: redirect, accepting) { channel, worker in
                 try channel.pipeline.syncOperations.addHandler(RedirectHandler(worker: worker, port: port))
             }
         }
@@ -153,7 +162,7 @@ package final class Gateway: Sendable {
     }
 
     private func bind(
-        port: Int, _ initialize: @escaping @Sendable (any Channel, Worker) throws -> Void
+        port: Int, _ accepting: Bool, _ initialize: @escaping @Sendable (any Channel, Worker) throws -> Void
     ) async throws(GatewayError) -> any Channel {
         let workers = state.withLockedValue { state in
             Dictionary(uniqueKeysWithValues: state.workers.map { (ObjectIdentifier($0.loop), $0.worker) })
@@ -161,6 +170,7 @@ package final class Gateway: Sendable {
         do {
             let listener = try await ServerBootstrap(group: group)
                 .serverChannelOption(.backlog, value: 4096)
+                .serverChannelOption(.autoRead, value: accepting)
                 .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
                 .childChannelOption(.allowRemoteHalfClosure, value: true)

@@ -16,7 +16,7 @@ extension EndToEnd {
             try withFcctl(kernel: false) { fcctl in
                 fcctl.environment.merge(FirecrackerTests.environment) { $1 }
                 let (gateway, url) = try fcctl.serve(
-                    ["demo", "--idle-timeout", "1s", "--max", "2"] + FirecrackerTests.options)
+                    ["demo", "--idle-timeout", "1s", "--max", "2", "--standby", "0"] + FirecrackerTests.options)
                 let answer = try HTTP.get(url + "/")
                 #expect(answer.status == 200, "\(answer)")
                 let id = try #require(answer.headers["x-instance-id"])
