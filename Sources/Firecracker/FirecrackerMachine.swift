@@ -25,6 +25,10 @@ final class FirecrackerMachine: VirtualMachine {
     /// `PATCH /vm {"state":"Resumed"}`.
     func resume() async throws(VMMError) { try await connection.send(.resume, over: client) }
 
+    var resumeNow: (@Sendable () throws(VMMError) -> Void)? {
+        { [connection, client] () throws(VMMError) in try connection.sendNow(.resume, over: client) }
+    }
+
     /// `GET /`.
     func isPaused() async throws(VMMError) -> Bool {
         try await connection.get(.instance, as: InstanceInfo.self, over: client).state == "Paused"
@@ -77,23 +81,32 @@ struct FirecrackerConnection: Sendable {
     func send(
         _ request: FirecrackerRequest, over client: FirecrackerClient, within timeout: Duration = .seconds(5)
     ) async throws(VMMError) {
-        try await call(request) { () throws(FirecrackerError) in _ = try client.send(request, within: timeout) }
+        try await Self.threads.offload { () throws(VMMError) in try sendNow(request, over: client, within: timeout) }
+    }
+
+    /// Blocks meanwhile.
+    func sendNow(
+        _ request: FirecrackerRequest, over client: FirecrackerClient, within timeout: Duration = .seconds(5)
+    ) throws(VMMError) {
+        do throws(FirecrackerError) {
+            try client.send(request, within: timeout)
+        } catch {
+            throw explain(error, request)
+        }
     }
 
     func get<Answer: Decodable & Sendable>(
         _ request: FirecrackerRequest, as type: Answer.Type, over client: FirecrackerClient
     ) async throws(VMMError) -> Answer {
-        try await call(request) { () throws(FirecrackerError) in try client.get(request, as: type) }
+        do throws(FirecrackerError) {
+            return try await Self.threads.offload { () throws(FirecrackerError) in try client.get(request, as: type) }
+        } catch {
+            throw explain(error, request)
+        }
     }
 
-    private func call<Result: Sendable>(
-        _ request: FirecrackerRequest, _ body: @escaping @Sendable () throws(FirecrackerError) -> Result
-    ) async throws(VMMError) -> Result {
-        do throws(FirecrackerError) {
-            return try await Self.threads.offload(body)
-        } catch {
-            throw error.asVMMError(
-                request.operation, processHasEnded: host.exit.hasEnded, log: MachineFiles.tail(files.log))
-        }
+    private func explain(_ error: FirecrackerError, _ request: FirecrackerRequest) -> VMMError {
+        error.asVMMError(
+            request.operation, processHasEnded: host.exit.hasEnded, log: MachineFiles.tail(files.log))
     }
 }

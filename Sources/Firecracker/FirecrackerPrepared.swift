@@ -20,6 +20,13 @@ final class FirecrackerPrepared: PreparedMachine {
         return FirecrackerMachine(connection: connection, client: client)
     }
 
+    var restoreNow: (@Sendable () throws(VMMError) -> any VirtualMachine)? {
+        { [connection, client] () throws(VMMError) in
+            try connection.sendNow(.loadSnapshot, over: client, within: .seconds(10))
+            return FirecrackerMachine(connection: connection, client: client)
+        }
+    }
+
     func destroy() async {
         await FirecrackerMachine(connection: connection, client: client).destroy()
     }

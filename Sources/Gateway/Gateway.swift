@@ -140,7 +140,8 @@ package final class Gateway: Sendable {
     }
 
     /// The port for requests, and the one that leads there; nothing is answered before both are there.
-    private func listen(_ certificates: CertificateStore?, _ accepting: Bool) async throws(GatewayError) -> any Channel {
+    private func listen(_ certificates: CertificateStore?, _ accepting: Bool) async throws(GatewayError) -> any Channel
+    {
         let listener = try await bind(port: configuration.port, accepting) { channel, worker in
             if let certificates {
                 try ClientHandshake.configure(channel, worker: worker, certificates: certificates)

@@ -80,6 +80,17 @@ struct PendingReport: Sendable {
         if case .failed(let message) = answer { throw .refused(by: message) }
         return answer
     }
+
+    /// Blocks until the answer is there: for a thread that is no event loop's.
+    func answerNow() throws(MachineError) {
+        let answer: AgentReport
+        do {
+            answer = try report.wait()
+        } catch {
+            throw .network("the guest's agent did not answer: \(error)")
+        }
+        if case .failed(let message) = answer { throw .refused(by: message) }
+    }
 }
 
 extension MachineError {

@@ -41,16 +41,45 @@ package final class Machine: Sendable {
 
     /// Continues the guest; when this returns its clock is right. `forRequest`: there is a connection to the app, too.
     package func resume(forRequest: Bool = false) async throws(MachineError) {
-        do { try await vm.resume() } catch { throw .vmm(error) }
-        let clock = agent.begin(.setClock(nanosecondsSinceEpoch: WallClock.nanoseconds()))
-        if forRequest, let appPort {
-            let (slot, first) = (slot, first)
-            // Without it the request makes its own, and hears what is wrong.
-            try? await BlockingPool.run { () throws(HostNetworkError) in
-                first.keep(try slot.connect(port: appPort, deadline: .now + .milliseconds(200)))
+        if let resumeNow = vm.resumeNow {
+            return try await BlockingPool.runPromptly { () throws(MachineError) in
+                try self.resume(by: resumeNow, forRequest: forRequest)
             }
         }
+        do { try await vm.resume() } catch { throw .vmm(error) }
+        let clock = agent.begin(.setClock(nanosecondsSinceEpoch: WallClock.nanoseconds()))
+        if forRequest { await BlockingPool.runPromptly { self.connect() } }
         try await clock.answer()
+    }
+
+    /// Begins a resume for a request and says on another thread how it went. False where that takes an event loop.
+    func beginResume(_ done: @escaping @Sendable (MachineError?) -> Void) -> Bool {
+        guard let resumeNow = vm.resumeNow else { return false }
+        BlockingPool.begin {
+            do throws(MachineError) {
+                try self.resume(by: resumeNow, forRequest: true)
+                done(nil)
+            } catch {
+                done(error)
+            }
+        }
+        return true
+    }
+
+    /// Blocks; each way to another thread would take as long as the guest's answer.
+    private func resume(
+        by resumeNow: @Sendable () throws(VMMError) -> Void, forRequest: Bool
+    ) throws(MachineError) {
+        do throws(VMMError) { try resumeNow() } catch { throw .vmm(error) }
+        let clock = agent.begin(.setClock(nanosecondsSinceEpoch: WallClock.nanoseconds()))
+        if forRequest { connect() }
+        try clock.answerNow()
+    }
+
+    private func connect() {
+        guard let appPort else { return }
+        // Without it the request makes its own, and hears what is wrong.
+        if let socket = try? slot.connect(port: appPort, deadline: .now + .milliseconds(200)) { first.keep(socket) }
     }
 
     /// Writes the machine's state for other processes to read; a machine that is gone meanwhile gets no record again.

@@ -12,6 +12,7 @@ package final class PoolDriver: MachineDriver {
         case start(MachineRef, StartMethod, abandoned: AsyncStream<Void>)
         case pause(MachineRef)
         case resume(MachineRef)
+        case note(MachineRef)
         case stop(MachineRef)
     }
 
@@ -45,6 +46,8 @@ package final class PoolDriver: MachineDriver {
         var entries: [MachineRef: Entry] = [:]
         /// Machines whose start is under way, each with the way to give it up; whoever removes one decides its end.
         var starting: [MachineRef: AsyncStream<Void>.Continuation] = [:]
+        /// Set while commands are carried out.
+        var pool: Pool?
     }
 
     private let state = NIOLockedValueBox(State())
@@ -66,7 +69,14 @@ package final class PoolDriver: MachineDriver {
         feed.yield(.start(machine, method, abandoned: abandoned))
     }
     package func pause(_ machine: MachineRef) { feed.yield(.pause(machine)) }
-    package func resume(_ machine: MachineRef) { feed.yield(.resume(machine)) }
+
+    /// Begins at once where that is possible: the way over the stream and the tasks would be a good part of the whole.
+    package func resume(_ ref: MachineRef) {
+        let (machine, pool) = state.withLockedValue { ($0.entries[ref]?.machine, $0.pool) }
+        if let machine, let pool, machine.beginResume({ error in self.resumed(ref, error, pool) }) { return }
+        feed.yield(.resume(ref))
+    }
+
     package func stop(_ machine: MachineRef, reason: StopReason) { feed.yield(.stop(machine)) }
 
     /// The machine behind a reference, for connecting to it; nil once it is gone.
@@ -75,6 +85,7 @@ package final class PoolDriver: MachineDriver {
 
     /// Carries out commands until it is cancelled; then every machine is destroyed.
     package func run(pool: Pool, actions: Actions) async {
+        state.withLockedValue { $0.pool = pool }
         await withDiscardingTaskGroup { group in
             for await command in commands {
                 group.addTask { await self.carryOut(command, pool, actions) }
@@ -82,7 +93,7 @@ package final class PoolDriver: MachineDriver {
             group.cancelAll()
         }
         let left = state.withLockedValue { state in
-            defer { state.entries = [:] }
+            defer { (state.entries, state.pool) = ([:], nil) }
             return state.entries.values.map(\.machine)
         }
         for machine in left { await machine.destroy() }
@@ -93,6 +104,7 @@ package final class PoolDriver: MachineDriver {
         case .start(let ref, let method, let abandoned): await start(ref, method, abandoned, pool, actions)
         case .pause(let ref): await pause(ref, pool, actions)
         case .resume(let ref): await resume(ref, pool)
+        case .note(let ref): await note(ref)
         case .stop(let ref): await stop(ref, pool, actions)
         }
     }
@@ -126,10 +138,8 @@ package final class PoolDriver: MachineDriver {
         pool.report(.ready(ref))
         logger.info(
             "machine is ready", metadata: [LogKeys.machine: "\(record.id)", LogKeys.startKind: "\(method.rawValue)"])
-        if method == .restore {
-            // A clone was recorded before it ran; that it runs is written once nobody waits for it any more.
-            await write(ref, as: .running)
-        }
+        // A clone was recorded before it ran.
+        if method == .restore { feed.yield(.note(ref)) }
         await watch(machine, ref, pool, actions)
     }
 
@@ -211,13 +221,25 @@ package final class PoolDriver: MachineDriver {
         guard let machine = machine(ref) else { return }
         do throws(MachineError) {
             try await machine.resume(forRequest: true)
-            mark(ref, paused: false)
-            // The request first: the record is for people who list machines.
-            pool.report(.resumed(ref))
-            await write(ref, as: .running)
+            resumed(ref, nil, pool)
         } catch {
-            pool.report(.failed(ref, reason: error.description))
+            resumed(ref, error, pool)
         }
+    }
+
+    private func resumed(_ ref: MachineRef, _ error: MachineError?, _ pool: Pool) {
+        if let error { return pool.report(.failed(ref, reason: error.description)) }
+        mark(ref, paused: false)
+        pool.report(.resumed(ref))
+        feed.yield(.note(ref))
+    }
+
+    /// Writes how the machine is, for people who list machines: once the request that it was started for has its cores.
+    private func note(_ ref: MachineRef) async {
+        // Cancelled: it is about to go.
+        try? await Task.sleep(for: .milliseconds(50))
+        guard let isPaused = state.withLockedValue({ $0.entries[ref]?.isPaused }) else { return }
+        await write(ref, as: isPaused ? .paused : .running)
     }
 
     private func mark(_ ref: MachineRef, paused: Bool) {

@@ -63,12 +63,25 @@ package final class PreparedClone: Sendable {
         var phases = StartPhases()
         let clock = Stopwatch()
         do throws(MachineError) {
-            let vm: any VirtualMachine
-            do throws(VMMError) { vm = try await vmm.restore() } catch { throw .vmm(error) }
-            phases.vmm = clock.lap()
-            CrashPoint.cloneRestored.reach()
             let first = FirstConnection()
-            let agent = try await meet(connecting: forRequest ? first : nil)
+            let (vm, (agent, distance)): (any VirtualMachine, (AgentConnection, Duration))
+            if let restoreNow = vmm.restoreNow {
+                (vm, (agent, distance), phases.vmm) = try await BlockingPool.runPromptly { () throws(MachineError) in
+                    let vm: any VirtualMachine
+                    do throws(VMMError) { vm = try restoreNow() } catch { throw .vmm(error) }
+                    let loaded = clock.lap()
+                    CrashPoint.cloneRestored.reach()
+                    return (vm, try self.meet(connecting: forRequest ? first : nil), loaded)
+                }
+            } else {
+                do throws(VMMError) { vm = try await vmm.restore() } catch { throw .vmm(error) }
+                phases.vmm = clock.lap()
+                CrashPoint.cloneRestored.reach()
+                (agent, distance) = try await BlockingPool.runPromptly { () throws(MachineError) in
+                    try self.meet(connecting: forRequest ? first : nil)
+                }
+            }
+            try await correctClock(agent, distance)
             phases.app = clock.lap() - phases.vmm
             record.state = .running
             record.phases = phases
@@ -105,35 +118,36 @@ package final class PreparedClone: Sendable {
 
     /// Both connections are made at once, and the handshake is held by the thread that made them: each way to another
     /// thread and back would cost as much as the guest's answer.
-    private func meet(connecting first: FirstConnection?) async throws(MachineError) -> AgentConnection {
-        let (slot, record, loop) = (slot, record, starter.group.any())
-        let (agent, distance) = try await BlockingPool.run { () throws(MachineError) in
-            let asked = ContinuousClock.now
-            let deadline = asked + .seconds(5)
-            // An app that refuses will say so to the request.
-            let app = first == nil ? nil : try? slot.beginConnecting(port: record.appPort ?? 0)
-            let socket: OwnedDescriptor
-            do throws(HostNetworkError) {
-                socket = try slot.connect(port: AgentProtocol.port, deadline: deadline)
-            } catch {
-                throw MachineError.template("the clone's agent cannot be reached: \(error)")
-            }
-            let agent = try Self.greet(socket, record, loop)
-            let distance = ContinuousClock.now - asked
-            if let connection = try? app?.finish(by: deadline) { first?.keep(connection) }
-            return (agent, distance)
+    private func meet(
+        connecting first: FirstConnection?
+    ) throws(MachineError) -> (agent: AgentConnection, distance: Duration) {
+        let asked = ContinuousClock.now
+        let deadline = asked + .seconds(5)
+        // An app that refuses will say so to the request.
+        let app = first == nil ? nil : try? slot.beginConnecting(port: record.appPort ?? 0)
+        let socket: OwnedDescriptor
+        do throws(HostNetworkError) {
+            socket = try slot.connect(port: AgentProtocol.port, deadline: deadline)
+        } catch {
+            throw .template("the clone's agent cannot be reached: \(error)")
         }
-        var asked = distance
-        // The time is as wrong as the way to the guest was long, and under emulation the first way is.
-        for _ in 0..<3 where asked > .milliseconds(20) {
+        let agent = try Self.greet(socket, record, starter.group.any())
+        let distance = ContinuousClock.now - asked
+        if let connection = try? app?.finish(by: deadline) { first?.keep(connection) }
+        return (agent, distance)
+    }
+
+    /// The time is as wrong as the way to the guest was long, and under emulation the first way is.
+    private func correctClock(_ agent: AgentConnection, _ distance: Duration) async throws(MachineError) {
+        var distance = distance
+        for _ in 0..<3 where distance > .milliseconds(20) {
             let begun = ContinuousClock.now
             do throws(MachineError) { try await agent.setClock() } catch {
                 await agent.close()
                 throw error
             }
-            asked = .now - begun
+            distance = .now - begun
         }
-        return agent
     }
 
     private static func greet(

@@ -129,6 +129,8 @@ package protocol VirtualMachine: Sendable {
     /// Freezes the vCPUs; the guest uses no CPU time until `resume`.
     func pause() async throws(VMMError)
     func resume() async throws(VMMError)
+    /// `resume` for a thread that may block, which is sooner; nil where the VMM is spoken to on an event loop.
+    var resumeNow: (@Sendable () throws(VMMError) -> Void)? { get }
     func isPaused() async throws(VMMError) -> Bool
 
     /// Freezes a machine that was launched as a template and writes its state and its memory, sparse and synced, into
@@ -156,7 +158,17 @@ package protocol PreparedMachine: Sendable {
     /// Loads the snapshot and lets the clone run. No process is made and no file copied, created or written. Once only.
     /// Throws `.rejected` or `.exited` when the VMM does not like the snapshot; the caller destroys it in any case.
     func restore() async throws(VMMError) -> any VirtualMachine
+    /// `restore` for a thread that may block, which is sooner; nil where the VMM is spoken to on an event loop.
+    var restoreNow: (@Sendable () throws(VMMError) -> any VirtualMachine)? { get }
 
     /// Kills the VMM and removes its cgroup, jail and socket, also of the machine it has become. Idempotent.
     func destroy() async
+}
+
+extension VirtualMachine {
+    package var resumeNow: (@Sendable () throws(VMMError) -> Void)? { nil }
+}
+
+extension PreparedMachine {
+    package var restoreNow: (@Sendable () throws(VMMError) -> any VirtualMachine)? { nil }
 }
