@@ -19,7 +19,7 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(name: .long, help: "CSV file of requests: arrival_s,service_s.", completion: .file(extensions: ["csv"]))
     var trace: String?
 
-    @Option(name: .long, help: "A load made up instead of a trace: half an hour around four busy machines.")
+    @Option(name: .long, help: "A load made up instead of a trace, half an hour to a day long.")
     var shape: LoadShape?
 
     @Option(name: .long, help: "Policy to try: reactive, kpa or forecast; repeatable (default: all).")

@@ -16,12 +16,44 @@ package enum LoadShape: String, Sendable, CaseIterable {
     /// Clients that all come at once to a pool at rest.
     case wake
 
-    /// Requests of `length` seconds; the same seed gives the same trace.
+    // Loads as services are reported to have them, hours long.
+
+    /// A day of a web site in six hours: a quiet night, a morning ramp, a dip at noon, an evening peak (Urdaneta, Pierre and
+    /// van Steen, "Wikipedia workload analysis", Computer Networks 2009).
+    case day
+    /// Batches at full minutes: every five minutes a small one, every half hour a big one.
+    case cron
+    /// Functions of one app: timers of three periods, calls without a pattern, rare bursts (Shahrad et al., "Serverless in
+    /// the Wild", USENIX ATC 2020).
+    case functions
+    /// Calls minutes apart, without a pattern: most apps in the same study are called less than once a minute.
+    case sparse
+    /// Three calls every ten minutes, give or take two seconds: a scraper, a health check.
+    case poll
+    /// A steady load, and now and then three times as much, which fades within minutes (Ari et al., "Managing flash crowds
+    /// on the Internet", MASCOTS 2003).
+    case flash
+    /// Users who come, click ten times with seconds between, and leave (the sessions of TPC-W).
+    case sessions
+    /// Events that set off about eight calls at once, at random times: webhooks, map steps, a page with many pictures.
+    case fanOut = "fan-out"
+    /// Sources that are on and off for times without a typical length (Crovella and Bestavros, "Self-similarity in World
+    /// Wide Web traffic", IEEE/ACM ToN 1997).
+    case selfSimilar = "self-similar"
+    /// A steady load in which one request in a hundred takes a hundred times as long: reports, uploads.
+    case heavyTail = "heavy-tail"
+
+    /// Sources drawn by the seed: nobody has seen it.
+    case random
+
+    /// Requests of `length` seconds, or as many as the shape takes; the same seed gives the same trace.
     ///
     /// `scale` is the number of machines that the load would keep busy at its base level.
     package func trace(
-        seed: UInt64, length: Double = 1800, scale: Double = 4, service: Double = 0.2, idleTimeout: Double = 30
+        seed: UInt64, length: Double? = nil, scale: Double = 4, service: Double = 0.2, idleTimeout: Double = 30
     ) -> SimulationTrace {
+        if let requests = serviceLoad(seed: seed, length: length) { return SimulationTrace(requests: requests) }
+        let length = length ?? 1800
         var random = SplitMix64(seed: seed)
         let base = scale / service
         var requests: [SimulationTrace.Request] = []
@@ -42,6 +74,26 @@ package enum LoadShape: String, Sendable, CaseIterable {
         return SimulationTrace(requests: requests)
     }
 
+    private func serviceLoad(seed: UInt64, length: Double?) -> [SimulationTrace.Request]? {
+        if self == .random { return RandomLoad(seed: seed, length: length).requests }
+        let hours: [Self: Double] = [.day: 6, .cron: 4, .functions: 6, .sparse: 24, .poll: 24, .heavyTail: 2]
+        var loads = ServiceLoads(seed: seed, length: length ?? 3600 * (hours[self] ?? 3))
+        switch self {
+        case .day: loads.day()
+        case .cron: loads.cron()
+        case .functions: loads.functions()
+        case .sparse: loads.poisson(every: 200, service: 0.4)
+        case .poll: loads.poll()
+        case .flash: loads.flash()
+        case .sessions: loads.sessions()
+        case .fanOut: loads.fanOut()
+        case .selfSimilar: loads.selfSimilar()
+        case .heavyTail: loads.heavyTail()
+        default: return nil
+        }
+        return loads.requests
+    }
+
     /// The load as a multiple of the base.
     private func rate(at time: Double, length: Double, idleTimeout: Double) -> Double {
         switch self {
@@ -51,7 +103,7 @@ package enum LoadShape: String, Sendable, CaseIterable {
         case .onOff: time.truncatingRemainder(dividingBy: 10 + idleTimeout) < 10 ? 1.5 : 0
         case .burst: time.truncatingRemainder(dividingBy: 120) < 20 ? 2 : 1
         case .abortStorm: 0.5
-        case .wake: 0
+        default: 0
         }
     }
 
