@@ -4,19 +4,20 @@ extension PoolState {
         totals.requests += 1
         if draining { return refuse(ticket, .draining) }
         if queue.isEmpty, let slot = capacity() {
-            return grant(ticket, slot, arrived: now, at: now)
+            grant(ticket, slot, arrived: now, at: now)
+            return policy.arrived(queued: 0, inflight: table.inflight, served: true)
         }
         if queue.count + table.inflight >= configuration.queueSize + limit * configuration.concurrency {
             return refuse(ticket, .queueFull(retryAfter: retryAfter()))
         }
         if isFailing(at: now) { return refuse(ticket, failing(at: now)) }
         queue.append(ticket, arrived: now, deadline: now + queueTimeout, priority: priority)
+        policy.arrived(queued: queue.count, inflight: table.inflight, served: false)
     }
 
     mutating func cancel(_ ticket: Ticket) {
         guard queue.remove(ticket) else { return }
         totals.aborted += 1
-        policy.waited(stayed: false)
     }
 
     /// A machine that can take a request now: an idle one, else the least loaded with room.
@@ -42,7 +43,6 @@ extension PoolState {
         table.changeLoad(slot, by: 1, at: now)
         totals.granted += 1
         totals.waited += waited
-        if waited > 0 { policy.waited(stayed: true) }
         actions.append(
             .grant(
                 ticket,

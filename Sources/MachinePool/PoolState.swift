@@ -53,7 +53,7 @@ package struct PoolState: Sendable {
     package mutating func handle(_ event: PoolEvent, at stamp: PoolTime) -> [PoolAction] {
         let (now, jumped) = clock.advance(to: stamp, wake: scheduledWake)
         if jumped { scheduledWake = nil }
-        policy.observe(queued: queue.count, inflight: table.inflight, until: now)
+        policy.observe(queued: queue.count, inflight: table.inflight, alive: alive, until: now)
         switch event {
         case .requestArrived(let ticket, let priority): arrive(ticket, priority: priority, at: now)
         case .requestExpected: isExpecting = true

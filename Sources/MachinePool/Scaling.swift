@@ -49,7 +49,8 @@ extension PoolState {
             // A waiter without any machine would wait for ever.
             needed = max(needed, 1)
         }
-        return min(max(needed, target?.running ?? 0), configuration.max)
+        let ahead = policy.floor(queued: queue.count, inflight: table.inflight)
+        return min(max(needed, target?.running ?? 0, ahead), configuration.max)
     }
 
     /// Requests on machines that take no more.

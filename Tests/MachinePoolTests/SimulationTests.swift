@@ -41,32 +41,13 @@ import Testing
         }
     }
 
-    @Test func `forecast waits less than kpa for no more machine-seconds when bursts come and go`() {
-        let trace = LoadShape.onOff.trace(seed: 1, length: 600, scale: 2)
+    @Test(arguments: [LoadShape.onOff, .burst, .selfSimilar])
+    func `forecast waits less than kpa for no more machine-seconds when bursts come and go`(shape: LoadShape) {
+        let trace = shape.trace(seed: 1, length: 600, scale: 2)
         let ours = Simulation.run(trace, configuration(.forecast), SimulationSettings())
         let kpa = Simulation.run(trace, configuration(.kpa), SimulationSettings())
         #expect(ours.waitP99 < kpa.waitP99)
         #expect(ours.machineSeconds <= kpa.machineSeconds)
-    }
-
-    @Test func `surges that come regularly are foreseen, and irregular ones are not`() {
-        func predict(_ gaps: [Int]) -> SurgeForecast.Prediction? {
-            var surges = SurgeForecast()
-            var second = 0
-            var due = 30
-            var left = gaps
-            while second < 30 + gaps.reduce(0, +) + 5 {
-                let isUp = second >= due && second < due + 4
-                if second == due + 4, !left.isEmpty { due += left.removeFirst() }
-                surges.observe(peak: isUp ? 8 : 0, at: PoolTime(nanoseconds: Int64(second) * 1_000_000_000))
-                second += 1
-            }
-            return surges.next(after: PoolTime(nanoseconds: Int64(second) * 1_000_000_000))
-        }
-        let regular = predict([60, 60, 61, 60])
-        #expect(regular?.peak == 8)
-        #expect(abs((regular?.at.nanoseconds ?? 0) / 1_000_000_000 - 331) <= 2)
-        #expect(predict([20, 90, 45, 160]) == nil)
     }
 
     @Test func `a trace is read from lines of arrival and service`() throws {

@@ -1,82 +1,127 @@
-/// Ours: sizes the pool by expected wait against machine-seconds.
+/// Ours: the fewest waits for the machine-seconds that Knative's autoscaler or the time-outs would spend, or for less.
 ///
-/// It starts a machine as soon as a request needs one, and keeps machines as long as the load of the last τ seconds
-/// would have used them. τ is not a constant: a shadow of Knative's autoscaler, fed the same load, says how many
-/// machine-seconds the field's standard would spend. What that would have spent more than this pool did is credit, and
-/// τ follows the credit, so that waits are bought down with a budget that is never above the standard's. Surges that come
-/// regularly are met by machines started just before.
+/// How many machines to hold is learned from what requests would have needed. A handful of rules (`HoldRule`) run beside
+/// the pool, and each knows, for any number of spare machines, how many requests it would have let wait and how many
+/// machine-seconds it would have taken. The pool follows the cheapest one that would have let fewer than one request in a
+/// hundred wait, for sure; while there is none within the budget, the one within it that would have let the fewest wait.
+///
+/// It keeps a machine running or ends it: a paused one holds as much memory.
 struct ForecastPolicy: Sendable {
-    /// Between decisions under load, and at rest.
-    static let tick: Int64 = 100_000_000
-    static let rest: Int64 = 2_000_000_000
+    /// Requests are judged, and rules moved, in slots of this length.
+    private static let slot: Int64 = 2_000_000
+    /// Between decisions while machines come and go, under load, and at rest.
+    private static let shortest: Int64 = 10_000_000
+    private static let tick: Int64 = 100_000_000
+    private static let rest: Int64 = 1_000_000_000
     private static let second = 1_000_000_000.0
-    /// The part of the shadow's machine-seconds that may be spent; the rest is for what the shadow gets wrong.
-    private static let share = 0.88
-    /// Nanoseconds a request is let wait for each machine-second of debt.
-    private static let debtPrice = 50_000_000.0
-    private static let longestHedge = 100_000_000.0
-    private static let longest: Int64 = 300_000_000_000
-    /// Surges are looked for at this interval.
-    private static let sample: Int64 = 500_000_000
+    /// The share of requests that may wait below the 99th percentile, what is aimed at, and what is aimed at after
+    /// too many have.
+    private static let tolerable = 0.009
+    private static let aims = 0.0015...0.006
+    /// A start costs what its machine would in this many times its duration.
+    private static let startPrice = 2.0
+    /// Requests after which older ones count half.
+    private static let memory = 131_072.0
 
-    private var shadow: KPAPolicy
-    private var surges = SurgeForecast()
-    private var peaks = PeakMemory(span: longest)
-    /// The most requests at once on machines since the last tick, and the most with those that waited.
-    private var peak = 0
-    private var crowd = 0
-    private var lastSample = PoolTime.zero
-    private var credit = 0.0
-    private var lastTick: PoolTime?
-    /// Requests that the shadow has besides those here, because it has fewer machines to serve them.
-    private var backlog = 0.0
-    private var lastObserved: PoolTime?
+    private var rules: [HoldRule] = []
+    private var chosen: (rule: Int, margin: Int)
+    private var lastChoice = PoolTime.zero
+    private var shadow: KnativeShadow
+    private var budget = ForecastBudget()
+    private var seasons = SeasonFinder()
+    /// Machines needed at once: up to now, and up to a start ago.
+    private var recent: PeakMemory
+    private var known: PeakMemory
+    private var pending: [(at: PoolTime, level: Int)] = []
+    /// Machines with requests: what the time-outs go by.
+    private var held: PeakMemory
+    private var current = Slot()
+    /// Requests of the slot by the machines they need to be there.
+    private var asked: [Int]
+    private var requests = 0.0
+    private var late = 0.0
+    /// Machines that the rule wants without spare ones.
+    private var base: Int
+    private var running = 0
     private var service: Double?
-    /// The share of clients that leave when they have to wait.
-    private var leaving = MovingMean(weight: 0.02)
     private var restoreCost = MovingMean(weight: 0.2)
     private var bootCost = MovingMean(weight: 0.2)
-    private let idleTimeout: Int64
-    private let startsInFlight: Int
-    private let concurrency: Double
+    private var restores = false
+    /// How long the time-outs keep a machine without requests.
+    private let longest: Int64
+    private let soft: Int
+    private let hard: Int
+    private let minimum: Int
+    private var maximum: Int
     private(set) var nextEvaluation: PoolTime?
 
+    private struct Slot: Sendable {
+        var start: PoolTime?
+        /// The most machines that were worth having, and that had requests.
+        var peak = 0
+        var held = 0
+        /// Whether requests waited when it began.
+        var behind = false
+        var asked = (lowest: Int.max, highest: 0)
+    }
+
     init(_ configuration: PoolConfiguration) {
-        shadow = KPAPolicy(configuration)
-        idleTimeout = configuration.idleTimeout.nanoseconds
-        startsInFlight = configuration.startsInFlight
-        concurrency = Double(configuration.concurrency)
-    }
-
-    mutating func observe(queued: Int, inflight: Int, until now: PoolTime) {
-        shadow.observe(demand: max(0, queued + inflight + Int(backlog)), until: now)
-        follow(inflight, until: now)
-        if inflight > peak { peak = inflight }
-        if queued + inflight > crowd { crowd = queued + inflight }
-        if lastTick == nil { lastTick = now }
-        if queued + inflight > 0 || nextEvaluation == nil {
-            nextEvaluation = min(nextEvaluation ?? now + Self.rest, now + Self.tick)
+        longest = max(Self.tick, configuration.idleTimeout.nanoseconds + configuration.scaleDown.nanoseconds)
+        hard = configuration.concurrency
+        soft = configuration.softConcurrency ?? configuration.concurrency
+        minimum = configuration.min
+        maximum = configuration.max
+        base = configuration.min
+        shadow = KnativeShadow(configuration)
+        recent = PeakMemory(span: longest)
+        known = PeakMemory(span: longest)
+        held = PeakMemory(span: longest)
+        asked = Array(repeating: 0, count: configuration.max + 1)
+        var holds: [Int64] = [0]
+        var hold = 4 * Self.shortest
+        while hold < longest / 2 {
+            holds.append(hold)
+            hold *= 4
         }
+        for hold in holds + [longest] {
+            for seasonal in [false, true] {
+                rules.append(HoldRule(hold: hold, seasonal: seasonal, base: configuration.min))
+            }
+        }
+        chosen = (rules.count - 1, 0)
     }
 
-    /// Lets the shadow's machines work on what it would have.
-    private mutating func follow(_ inflight: Int, until now: PoolTime) {
-        defer { lastObserved = now }
-        guard let lastObserved, let service, service > 0 else { return }
-        let lanes = Double(shadow.desired) * concurrency
-        let load = max(0, Double(inflight) + backlog)
-        let done = min(lanes, load) * Double(now - lastObserved) / service
-        backlog = max(backlog - done, -min(lanes, Double(inflight)))
+    // MARK: what happens
+
+    mutating func observe(queued: Int, inflight: Int, alive: Int, until now: PoolTime) {
+        let timeouts = max(held.highest(within: longest, before: now), minimum)
+        budget.account(knative: shadow.machines, timeouts: timeouts, alive: alive, until: now)
+        shadow.observe(queued: queued, inflight: inflight, until: now)
+        if nextEvaluation == nil { nextEvaluation = now + Self.shortest }
+        if let start = current.start, now - start < Self.slot { return }
+        close(until: now)
+        open(queued: queued, inflight: inflight, at: now)
     }
 
-    /// A request was answered here; in the shadow it may still be waiting.
+    /// A request came and makes it `queued` and `inflight`; it got a machine at once, or waits.
+    mutating func arrived(queued: Int, inflight: Int, served: Bool) {
+        requests += 1
+        // Where all that there may be are full, no rule could have helped.
+        if !served, inflight < maximum * hard {
+            late += 1
+            rules[chosen.rule].surprised()
+        }
+        let needed = machines(queued + inflight)
+        asked[needed] += 1
+        current.asked = (min(current.asked.lowest, needed), max(current.asked.highest, needed))
+        current.peak = max(current.peak, worth(queued: queued, inflight: inflight))
+        current.held = max(current.held, machines(inflight))
+    }
+
     mutating func served(_ mean: Double?) {
         service = mean
-        backlog += 1 - (leaving.value ?? 0)
+        shadow.served(mean)
     }
-
-    /// A client that had to wait stayed, or left.
-    mutating func waited(stayed: Bool) { leaving.add(stayed ? 0 : 1) }
 
     mutating func started(_ kind: StartKind, cost: Int64) {
         switch kind {
@@ -86,76 +131,152 @@ struct ForecastPolicy: Sendable {
         }
     }
 
+    // MARK: what is decided
+
     mutating func evaluate(_ view: PoolView, at now: PoolTime) -> ScaleTarget? {
-        let elapsed = Double(now - (lastTick ?? now)) / Self.second
-        lastTick = now
-        let standard = shadowSize(view, at: now)
-        credit = min(credit + (Self.share * Double(standard) - Double(view.alive)) * elapsed, 20 * Double(view.maximum))
-        remember(view, at: now)
-        let cost = startCost(restores: view.restores)
-        let bought = credit / max(1, Double(standard)) * Self.second
-        // A machine is worth keeping at least for the time in which another one would start.
-        let keep = min(Int64(max(cost, bought)), Self.longest)
-        var alive = machines(for: peaks.highest(within: keep, before: now), view)
-        var running = machines(for: peaks.highest(within: min(keep, idleTimeout), before: now), view)
-        if let surge = surges.next(after: now), isNear(surge, view, at: now) {
-            alive = max(alive, machines(for: surge.peak, view))
-            running = max(running, machines(for: surge.peak, view))
+        maximum = min(view.maximum, asked.count - 1)
+        restores = view.restores
+        running = view.idle + view.busy
+        shadow.evaluate(view, startCost: startCost, at: now)
+        close(until: now)
+        open(queued: view.queued, inflight: view.inflight, at: now)
+        if now - lastChoice >= Self.rest {
+            lastChoice = now
+            choose()
+            base = expected(rules[chosen.rule], at: now)
         }
-        alive = min(max(alive, view.minimum), view.maximum)
-        let asleep = alive == 0 && view.alive == 0 && view.queued + view.inflight == 0 && !surges.isRegular(at: now)
-        let isBusy = view.queued + view.inflight > 0 || alive < view.alive
-        nextEvaluation = asleep ? nil : now + (isBusy ? Self.tick : Self.rest)
-        if asleep { lastTick = nil }
-        return ScaleTarget(running: min(running, alive), alive: alive)
+        let size = floor(queued: view.queued, inflight: view.inflight)
+        let isBusy = view.queued + view.inflight > 0 || size < view.alive
+        let isOver = !isBusy && size <= minimum && (seasons.period == nil || !seasons.remembers(at: now))
+        let pace = min(Self.tick, max(Self.shortest, rules[chosen.rule].hold / 4))
+        nextEvaluation = isOver ? nil : now + (isBusy ? pace : Self.rest)
+        if isOver { current.start = nil }
+        return ScaleTarget(running: size, alive: size)
     }
 
-    /// Starts what requests need while there is credit; without it, only where a start beats the queue, by more the
-    /// deeper the debt.
+    /// Machines there have to be while so many requests are here.
+    func floor(queued: Int, inflight: Int) -> Int {
+        let level = max(base, worth(queued: queued, inflight: inflight))
+        return min(max(level + chosen.margin, minimum), maximum)
+    }
+
+    /// Machines the requests that are here should have, at most `needed`.
     func hedged(_ view: HedgeView) -> Int {
-        guard credit <= 0, view.running > 0, let service = view.service else { return view.needed }
-        let cost = startCost(restores: view.restores)
-        let wait = Double(view.queued) / Double(view.running * view.concurrency) * service
-        return wait > cost + min(-credit * Self.debtPrice, Self.longestHedge)
-            ? view.needed : min(view.needed, view.running)
+        startsBeat(queued: view.queued, running: view.running) ? view.needed : min(view.needed, view.running)
     }
 
-    /// What Knative would have now.
-    private mutating func shadowSize(_ view: PoolView, at now: PoolTime) -> Int {
-        if let due = shadow.nextEvaluation, now >= due {
-            var pretended = view
-            pretended.idle = shadow.desired
-            pretended.busy = 0
-            pretended.alive = shadow.desired
-            _ = shadow.evaluate(pretended, at: now)
-        }
-        return shadow.desired
+    /// Machines that so many requests are worth: those that wait count if a start beats their turn.
+    private func worth(queued: Int, inflight: Int) -> Int {
+        machines(queued > 0 && startsBeat(queued: queued, running: running) ? queued + inflight : inflight)
     }
 
-    private mutating func remember(_ view: PoolView, at now: PoolTime) {
-        peaks.add(max(peak, view.inflight), at: now)
-        peak = view.inflight
-        guard now - lastSample >= Self.sample else { return }
-        lastSample = now
-        surges.observe(peak: crowd, at: now)
-        crowd = view.queued + view.inflight
+    private func startsBeat(queued: Int, running: Int) -> Bool {
+        guard running > 0, let service else { return true }
+        return Double(queued) / Double(running * hard) * service > Double(startCost)
     }
+
+    private func machines(_ requests: Int) -> Int { min((requests + soft - 1) / soft, maximum) }
 
     /// Nanoseconds until a machine started now would serve.
-    private func startCost(restores: Bool) -> Double {
-        (restores ? restoreCost.value : bootCost.value) ?? Self.second
+    private var startCost: Int64 { Int64((restores ? restoreCost.value : nil) ?? bootCost.value ?? Self.second) }
+
+    // MARK: what is learned
+
+    private mutating func open(queued: Int, inflight: Int, at now: PoolTime) {
+        current.start = now
+        current.behind = queued > 0
+        current.peak = worth(queued: queued, inflight: inflight)
+        current.held = machines(inflight)
     }
 
-    private func machines(for requests: Int, _ view: PoolView) -> Int {
-        min((requests + view.concurrency - 1) / view.concurrency, view.maximum)
+    /// Judges every rule by the requests of the slot that is over, and moves them to the next one.
+    private mutating func close(until now: PoolTime) {
+        guard let start = current.start else { return }
+        judge()
+        recent.add(current.peak, at: now)
+        held.add(current.held, at: now)
+        seasons.observe(current.peak, at: start)
+        pending.append((now, current.peak))
+        let begun = now + -startCost
+        let passed = pending.firstIndex { $0.at > begun } ?? pending.count
+        for entry in pending[..<passed] { known.add(entry.level, at: entry.at) }
+        pending.removeFirst(passed)
+        let season = max(seasons.level(at: now, lead: startCost), minimum)
+        let span = Double(now - start) / Self.second
+        for rule in rules.indices {
+            let ahead = rules[rule].seasonal ? season : minimum
+            let hold = rules[rule].hold
+            rules[rule].move(
+                to: min(max(ahead, recent.highest(within: hold + startCost, before: now)), maximum),
+                ready: min(max(ahead, known.highest(within: hold, before: begun)), maximum), after: span)
+        }
+        base = rules[chosen.rule].base
     }
 
-    /// Whether machines for a surge have to be started now, or be there still.
-    private func isNear(_ surge: SurgeForecast.Prediction, _ view: PoolView, at now: PoolTime) -> Bool {
-        let cost = startCost(restores: view.restores)
-        let missing = max(0, machines(for: surge.peak, view) - view.alive)
-        let rounds = Double((missing + startsInFlight - 1) / startsInFlight)
-        let lead = Int64(cost * rounds * 1.2) + surge.jitter + 2 * Self.sample
-        return now + lead >= surge.at
+    private mutating func judge() {
+        guard current.asked.lowest <= current.asked.highest else { return }
+        for machines in current.asked.lowest...current.asked.highest where asked[machines] > 0 {
+            let count = Double(asked[machines])
+            asked[machines] = 0
+            rules[chosen.rule].foresee(machines, margin: chosen.margin, requests: count)
+            // Before there is a period, what is seasonal has nothing to say.
+            for rule in rules.indices where !rules[rule].seasonal || seasons.period != nil {
+                rules[rule].judge(machines, requests: count, behind: current.behind)
+            }
+        }
+        current.asked = (.max, 0)
+    }
+
+    /// What a rule holds now.
+    private func expected(_ rule: HoldRule, at now: PoolTime) -> Int {
+        let level = recent.highest(within: rule.hold + startCost, before: now)
+        return max(level, minimum, rule.seasonal ? seasons.level(at: now, lead: startCost) : 0)
+    }
+
+    private mutating func choose() {
+        let limit = budget.machineSeconds
+        chosen = cheapest(within: limit) ?? mostReady(within: limit) ?? (0, 0)
+        guard requests > Self.memory else { return }
+        requests /= 2
+        late /= 2
+        budget.fade()
+        for index in rules.indices { rules[index].fade() }
+    }
+
+    /// The cheapest rule that would have let few enough requests wait.
+    private func cheapest(within limit: Double) -> (rule: Int, margin: Int)? {
+        // What no rule sees, such as the limit of starts at once, makes them too sure.
+        let surprise = max(1, (late + 10) / rules.reduce(10) { $0 + $1.foreseen })
+        let aim = min(max(Self.tolerable - late / max(1, requests), Self.aims.lowerBound), Self.aims.upperBound)
+        let price = Self.startPrice * Double(startCost) / Self.second
+        var best: (rule: Int, margin: Int, cost: Double)?
+        for index in rules.indices.reversed() {
+            guard let allowance = Self.certain(rules[index].requests * aim / surprise),
+                let margin = rules[index].margin(for: allowance),
+                rules[index].cost(margin: margin, limit: maximum, startPrice: 0) <= limit
+            else { continue }
+            let cost = rules[index].cost(margin: margin, limit: maximum, startPrice: price)
+            if cost < best?.cost ?? .infinity { best = (index, margin, cost) }
+        }
+        return best.map { ($0.rule, $0.margin) }
+    }
+
+    /// The rule that would have let the fewest requests wait; of those that have let none, the one that holds longest.
+    private func mostReady(within limit: Double) -> (rule: Int, margin: Int)? {
+        var best: (rule: Int, margin: Int, shortage: Double)?
+        for index in rules.indices.reversed() {
+            guard let margin = rules[index].margin(within: limit, limit: maximum) else { continue }
+            let share = (rules[index].shortage(margin: margin) + 1) / (rules[index].requests + 1)
+            let shortage = share * rules[index].surprise
+            if shortage < best?.shortage ?? .infinity { best = (index, margin, shortage) }
+        }
+        return best.map { ($0.rule, $0.margin) }
+    }
+
+    /// How many may have waited so that more than `limit` is out of the question: m + 2.3 √(m + 1) = `limit`.
+    private static func certain(_ limit: Double) -> Double? {
+        guard limit >= 2.3 else { return nil }
+        let root = ((2.3 * 2.3 + 4 * (limit + 1)).squareRoot() - 2.3) / 2
+        return root * root - 1
     }
 }

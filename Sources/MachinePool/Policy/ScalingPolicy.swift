@@ -56,15 +56,17 @@ struct ScalingPolicy: Sendable {
     }
 
     /// So many requests have been waiting and on machines since the last call.
-    mutating func observe(queued: Int, inflight: Int, until now: PoolTime) {
+    mutating func observe(queued: Int, inflight: Int, alive: Int, until now: PoolTime) {
         kpa?.observe(demand: queued + inflight, until: now)
-        forecast?.observe(queued: queued, inflight: inflight, until: now)
+        forecast?.observe(queued: queued, inflight: inflight, alive: alive, until: now)
     }
 
     /// A request was answered; `mean` is the mean time in nanoseconds that requests hold a machine.
     mutating func served(_ mean: Double?) { forecast?.served(mean) }
-    /// A client that had to wait stayed until it was served, or left.
-    mutating func waited(stayed: Bool) { forecast?.waited(stayed: stayed) }
+    /// A request came and makes it so many; it got a machine at once, or waits.
+    mutating func arrived(queued: Int, inflight: Int, served: Bool) {
+        forecast?.arrived(queued: queued, inflight: inflight, served: served)
+    }
     mutating func started(_ kind: StartKind, cost: Int64) { forecast?.started(kind, cost: cost) }
 
     /// When `evaluate` wants to be called. Nil: never.
@@ -78,4 +80,7 @@ struct ScalingPolicy: Sendable {
 
     /// Machines the requests that are here should have, at most `needed`.
     func hedged(_ view: HedgeView) -> Int { kpa?.hedged(view) ?? forecast?.hedged(view) ?? view.needed }
+
+    /// Machines there have to be ahead of requests while so many are here.
+    func floor(queued: Int, inflight: Int) -> Int { forecast?.floor(queued: queued, inflight: inflight) ?? 0 }
 }
