@@ -41,6 +41,20 @@ extension EndToEnd {
             }
         }
 
+        @Test func `certificates that cannot be served are refused, each in its way`() throws {
+            try withFcctl { fcctl in
+                let serve = ["serve", "--upstream", "127.0.0.1:9", "--port", "0"]
+                let file = fcctl.scratch.appending("not-a-certificate")
+                try AtomicFile.write(Array("nothing".utf8), to: file)
+                for (name, code, hint) in [
+                    ("/missing.pem", Int32(66), "does not exist"), (file.string, 65, "no certificate"),
+                ] {
+                    let words = serve + ["--tls-cert", name, "--tls-key", name]
+                    try RefusalTests.refuse(fcctl, words, code, name, hint)
+                }
+            }
+        }
+
         @Test func `wrong words are refused with 64 and how to put it right`() throws {
             try withFcctl { fcctl in
                 for (words, hint) in [
@@ -53,6 +67,10 @@ extension EndToEnd {
                     (["serve", "demo", "--port", "99999"], "--port"),
                     (["serve", "demo", "--idle-timeout", "soon"], "--idle-timeout"),
                     (["serve", "demo", "--concurrency", "0"], "--concurrency"),
+                    (["serve", "demo", "--tls-cert", "x"], "--tls-key"),
+                    (["serve", "demo", "--redirect-port", "80"], "--tls-cert"),
+                    (["serve", "demo", "--hsts", "1h"], "--tls-cert"),
+                    (["serve", "demo", "--app-protocol", "spdy"], "--app-protocol"),
                     (["list", "--output", "xml"], "--output"),
                     (["frobnicate"], "frobnicate"), (["run", "demo", "--frobnicate"], "--frobnicate"),
                 ] { try RefusalTests.refuse(fcctl, words, 64, hint) }
