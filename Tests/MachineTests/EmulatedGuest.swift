@@ -28,7 +28,7 @@ struct EmulatedGuest {
             try Files.makeDirectory(root.appending("etc"), mode: 0o755)
             try AtomicFile.write(GuestAssets.demoApp, to: root.appending("bin/demo-app"), mode: 0o755)
             try AtomicFile.write(try Files.read("/bin/busybox"), to: root.appending("bin/busybox"), mode: 0o755)
-            for name in ["sh", "id", "cat", "sleep", "httpd", "ps", "date", "mount", "hostname", "stat", "ls"] {
+            for name in ["sh", "id", "cat", "sleep", "httpd", "ps", "date", "mount", "hostname", "stat", "ls", "tr"] {
                 symlink("busybox", root.appending("bin").appending(name).string)
             }
             chmod(root.string, 0o755)

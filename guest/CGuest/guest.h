@@ -51,8 +51,8 @@ void g_catch_ctrl_alt_del(void);
 int g_add_entropy(const uint8_t *bytes, size_t count, int reseed);
 /// Writes dirty pages back and gives up cached ones, so that a snapshot holds what is used and no more.
 int g_quiesce(void);
-/// Makes a clone unlike its siblings: reseeds the RNG, sets the clock and, with a length, the host name.
-int g_renew(uint64_t nanoseconds, const uint8_t *entropy, size_t count, const uint8_t *name, size_t length);
+/// Random bytes of the kernel, at most 256. Never waits.
+int g_random(uint8_t *bytes, size_t count);
 
 // Network. Addresses are four bytes as written.
 int g_interface_up(const char *name, const uint8_t *address, int prefix);

@@ -69,10 +69,14 @@ int g_quiesce(void) {
     return result;
 }
 
-int g_renew(uint64_t nanoseconds, const uint8_t *entropy, size_t count, const uint8_t *name, size_t length) {
-    // Every step is tried: a clone with the wrong name must still not draw its siblings' numbers.
-    int random = g_add_entropy(entropy, count, 1);
-    int clock = g_set_clock(nanoseconds);
-    int named = length && sethostname((const char *)name, length) < 0 ? -errno : 0;
-    return random < 0 ? random : clock < 0 ? clock : named;
+int g_random(uint8_t *bytes, size_t count) {
+    // Not getrandom(2): before the generator is seeded that would wait, and a boot must not.
+    int fd = g_open("/dev/urandom", O_RDONLY, 0);
+    if (fd < 0) {
+        return fd;
+    }
+    ssize_t got = read(fd, bytes, count);
+    int result = got < 0 ? -errno : (size_t)got < count ? -EIO : 0;
+    close(fd);
+    return result;
 }

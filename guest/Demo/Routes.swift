@@ -81,15 +81,23 @@ struct Routes {
         }
     }
 
-    /// What tells this machine from its clones: name, nanoseconds since 1970, a number from the kernel.
+    /// What tells this machine from its clones: name, nanoseconds since 1970, a number from the kernel, the ids of the
+    /// machine and of the boot.
     private func identity() -> String {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         var number: UInt64 = 0
-        let source = g_open("/dev/urandom", O_RDONLY, 0)
-        _ = withUnsafeMutableBytes(of: &number) { read(source, $0.baseAddress, $0.count) }
-        close(source)
-        return "\(hostname()) \(Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)) \(number)\n"
+        _ = withUnsafeMutableBytes(of: &number) { g_random($0.baseAddress, $0.count) }
+        let ids = line("/etc/machine-id") + " " + line("/proc/sys/kernel/random/boot_id")
+        return "\(hostname()) \(Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)) \(number) \(ids)\n"
+    }
+
+    private func line(_ path: String) -> String {
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let file = g_open(path, O_RDONLY, 0)
+        let count = bytes.withUnsafeMutableBytes { read(file, $0.baseAddress, $0.count) }
+        close(file)
+        return String(decoding: bytes.prefix(max(count, 0)).prefix { $0 != 0x0a }, as: UTF8.self)
     }
 
     private func hostname() -> String {

@@ -76,7 +76,7 @@ extension Supervisor {
         case .quiesce: answer(g_quiesce(), "drop caches", id, client)
         case .renew(let nanoseconds, let entropy, let hostname):
             answer(
-                g_renew(nanoseconds, entropy, entropy.count, hostname, hostname.count), "renew the clone", id, client)
+                Identity.renew(entropy: entropy, clock: nanoseconds, name: hostname), "renew the clone", id, client)
         }
     }
 

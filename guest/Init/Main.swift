@@ -34,7 +34,8 @@ struct Init {
         let scratch = try FileSystems.assembleRoot(scratch: configuration.usesScratchDisk)
         try FileSystems.switchRoot()
         FileSystems.mountConveniences()
-        Network.writeIdentity(configuration)
+        Identity.write(configuration)
+        Network.writeNames(configuration)
         return (configuration, scratch)
     }
 

@@ -1,6 +1,6 @@
 import CGuest
 
-/// Interfaces, host name and the three files of /etc that a container runtime owns.
+/// Interfaces, and what /etc says about the network.
 enum Network {
     static func bringUp(_ configuration: RunConfiguration) throws(BootError) {
         try BootError.check(g_interface_up("lo", nil, 0), "bring up lo")
@@ -19,11 +19,8 @@ enum Network {
         }
     }
 
-    static func writeIdentity(_ configuration: RunConfiguration) {
+    static func writeNames(_ configuration: RunConfiguration) {
         let name = configuration.hostname
-        _ = name.withUnsafeBytes { sethostname($0.baseAddress, $0.count) }
-        mkdir("/etc", 0o755)
-        replaceFile("/etc/hostname", name + [0x0a])
         let known = """
             127.0.0.1\tlocalhost
             ::1\tlocalhost ip6-localhost ip6-loopback

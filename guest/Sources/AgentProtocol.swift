@@ -19,7 +19,7 @@
 //     0x07 ping                                            done
 //     0x08 quiesce                                         done, once the disks are synced and caches are dropped
 //     0x09 renew        nanoseconds since 1970 u64, 32     done: a clone is told the time, gets a random number
-//                       bytes for the RNG, host name       generator of its own and its name (0 to 64 bytes)
+//                       bytes for the RNG, host name       generator, ids and a name (0 to 64 bytes) of its own
 //
 //     guest -> host
 //     0x81 hello        version u16, uptime in nanoseconds u64
