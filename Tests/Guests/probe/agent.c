@@ -115,7 +115,10 @@ static int take_frame(struct connection *connection, u8 type, u32 id, const u8 *
     }
     switch (type) {
     case renew:
-    case set_clock: memcpy(&probe.clock, body, 8); break;
+    case set_clock:
+        memcpy(&probe.clock, body, 8);
+        probe.clock_set = machine_counter();
+        break;
     case logs: send_logs(connection, id); return 1;
     case status: send_state(connection, id); return 1;
     case stop: agent_stopping = 1; break;

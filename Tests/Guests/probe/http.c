@@ -19,11 +19,15 @@ static u8 find_route(const struct http *http) {
     if (length > 7 && !memcmp(path, "/bytes/", 7)) {
         return bytes_route;
     }
+    if (length > 7 && !memcmp(path, "/until/", 7)) {
+        return probe.clock < parse_number(path + 7, 0) ? hello_route : no_route;
+    }
     switch (length) {
     case 1: return hello_route;  // a path begins with a slash
     case 5: return !memcmp(path, "/echo", 5)   ? echo_route
                    : !memcmp(path, "/hang", 5) ? hang_route
                    : !memcmp(path, "/exit", 5) ? exit_route
+                   : !memcmp(path, "/self", 5) ? self_route
                                                : no_route;
     case 6: return !memcmp(path, "/reset", 6) ? reset_route : no_route;
     case 8: return !memcmp(path, "/healthz", 8) ? hello_route : no_route;
@@ -132,10 +136,11 @@ static void parse_request_line(struct connection *connection, const u8 *line, u3
     http->keep = line[length - 1] != '0';
     const u8 *path = line + space + 1;
     u32 path_length = 0, limit = length - 9 - (space + 1);
-    while (path_length < limit && path_length < sizeof(http->path) && path[path_length] != '?') {
+    while (path_length < limit && path_length < sizeof(http->path) - 1 && path[path_length] != '?') {
         http->path[path_length] = (char)path[path_length];
         path_length++;
     }
+    http->path[path_length] = 0;
     http->path_length = path_length;
     http->route = find_route(http);
     http->step = header_line;

@@ -3,6 +3,8 @@
 //     /, /healthz     200
 //     /echo           200 with the request's body, streamed
 //     /bytes/N        200 with N bytes
+//     /self           200; the document also has a number drawn now and the time passed since the clock was given
+//     /until/N        200 while the clock that the host gave last is before N, then 404
 //     /hang           no answer; the connection stays open
 //     /reset          the connection is reset
 //     /exit           the VM ends
@@ -12,7 +14,7 @@
 
 enum method { other_method, get, head };
 enum step { request_line, header_line, body, chunk_size, chunk_data, chunk_end, trailer_line };
-enum route { no_route, hello_route, echo_route, bytes_route, hang_route, reset_route, exit_route };
+enum route { no_route, hello_route, self_route, echo_route, bytes_route, hang_route, reset_route, exit_route };
 enum output { no_output, answer, bytes, nothing };
 
 extern const struct service http_service;
@@ -21,6 +23,7 @@ extern const struct service http_service;
 struct probe {
     u64 boot;         // drawn at the start of this boot: the same in all its clones
     u64 clock;        // nanoseconds since 1970 that the host gave, 0 before it did
+    u64 clock_set;    // the processor's counter at that moment
     u64 requests;
 };
 extern struct probe probe;

@@ -59,6 +59,12 @@ void response_build(struct text *text, const struct connection *connection, int 
     text_number(&rest, http->body_total);
     text_literal(&rest, ",\"path\":\"");
     text_quoted(&rest, http->path, http->path_length);
+    if (http->route == self_route) {
+        text_literal(&rest, "\",\"draw\":\"");
+        text_hex(&rest, machine_random());
+        text_literal(&rest, "\",\"elapsed\":\"");
+        text_hex(&rest, machine_counter() - probe.clock_set);
+    }
     text_literal(&rest, "\"}\n");
     add_status(text, status);
     text_literal(text, "Content-Type: application/json\r\nContent-Length: ");
