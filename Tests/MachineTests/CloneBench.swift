@@ -78,10 +78,19 @@ struct CloneBench: Sendable {
 
     var port: UInt16 { request.spec.appPort ?? 0 }
 
-    func capture(hooks: SnapshotHooks = SnapshotHooks()) -> TemplateCapture {
-        TemplateCapture(
-            starter: starter, store: store, spec: request.spec, image: request.image, hooks: hooks
-        ) { () throws(MachineError) in try await machine() }
+    /// `change` makes it a template of another kind of machine.
+    func capture(
+        hooks: SnapshotHooks = SnapshotHooks(), _ change: (inout MachineSpec) -> Void = { _ in }
+    ) -> TemplateCapture {
+        var spec = request.spec
+        change(&spec)
+        return TemplateCapture(
+            starter: starter, store: store, spec: spec, image: request.image, hooks: hooks
+        ) { [spec] () throws(MachineError) in
+            var request = try await machine()
+            request.spec = spec
+            return request
+        }
     }
 
     /// A request for one more machine.
