@@ -77,6 +77,7 @@ enum ExitCodes {
         case .unknown: notFound
         case .ambiguous, .inUse: usage
         case .damaged: badData
+        case .noRoom: cannotCreate
         case .host(let error): code(forHost: error)
         }
     }

@@ -87,6 +87,10 @@ package struct TemplateCapture: Sendable {
 
     /// Boots the template and writes it into the draft. Returns the status that its app answered with.
     private func fill(_ draft: SnapshotDraft) async throws(MachineError) -> Int? {
+        let store = store
+        try await BlockingPool.run { () throws(MachineError) in
+            do throws(SnapshotError) { try store.requireRoom(for: draft.key) } catch { throw .snapshot(error) }
+        }
         var request = try await request()
         request.isTemplate = true
         let (machine, record) = try await starter.start(request)
@@ -103,8 +107,10 @@ package struct TemplateCapture: Sendable {
             await machine.destroy()
             return answer
         } catch {
+            // What it wrote is what fills the disk, and goes with it.
+            let full = await BlockingPool.run { store.fullDisk(for: draft.key) }
             await machine.destroy()
-            throw error
+            throw full.map { .snapshot($0) } ?? error
         }
     }
 

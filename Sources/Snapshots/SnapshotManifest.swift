@@ -1,6 +1,6 @@
 import FoundationEssentials
 package import LinuxHost
-import SystemPackage
+package import SystemPackage
 package import VMM
 
 /// `manifest.json` of a snapshot: written last, so that a folder with one is complete.
@@ -61,6 +61,8 @@ package enum SnapshotError: Error, CustomStringConvertible {
     case damaged(String)
     /// Machines that run are clones of it.
     case inUse(SnapshotID, clones: Int)
+    /// The disk cannot take another snapshot.
+    case noRoom(FilePath, wanted: MemorySize, available: MemorySize)
     case host(HostError)
 
     package var description: String {
@@ -71,6 +73,9 @@ package enum SnapshotError: Error, CustomStringConvertible {
         case .damaged(let reason): "the snapshot cannot be used: \(reason)"
         case .inUse(let id, let clones):
             "\(clones) running machine\(clones == 1 ? " is a clone" : "s are clones") of \(id); stop them first or use --force"
+        case .noRoom(let folder, let wanted, let available):
+            "making a snapshot takes up to \(wanted) in \(folder), where \(available) are free; "
+                + "free some space, or choose another folder with --state-dir"
         case .host(let error): error.description
         }
     }
