@@ -43,9 +43,11 @@ struct HostSetup: Sendable {
         }
         let kernel = try await BlockingPool.run { () throws in
             defer { progress.end() }
-            return try GuestKernel.locate(
+            let kernel = try GuestKernel.locate(
                 explicit: machine.kernel.map { FilePath($0) }, environment: environment, state: state
             ) { progress.show($0) }
+            if hypervisor.monitor.kind == .qemu { try kernel.requirePVHEntry() }
+            return kernel
         }
         let uplink = machine.egress == .internet ? Uplink(tag: tag) : nil
         let obstacles = try await BlockingPool.run { () throws(HostNetworkError) in try uplink?.obstacles() ?? [] }

@@ -13,7 +13,7 @@ enum CompressedKernel {
         let end = start + word(file, 0x24c) - 4
         guard start < end, end <= file.count else { throw .unreadable(name, reason: "it is cut off") }
         let image = try ArchiveReader.decompress(Array(file[start..<end]), name: name)
-        try GuestKernel.checkImage(image.prefix(20), path: FilePath(name))
+        _ = try KernelImage(Array(image.prefix(KernelImage.headBytes)), path: FilePath(name))
         return image
     }
 

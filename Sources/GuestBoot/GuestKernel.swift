@@ -49,7 +49,7 @@ extension GuestKernel {
     static func publish(
         name: String, origin: String, image: [UInt8], modules: [(name: String, content: [UInt8])], in folder: FilePath
     ) throws(GuestBootError) -> GuestKernel {
-        try checkImage(image.prefix(20), path: FilePath(name))
+        _ = try KernelImage(Array(image.prefix(KernelImage.headBytes)), path: FilePath(name))
         let target = folder.appending(name)
         let temporary = folder.appending(".\(name).\(getpid()).tmp")
         try onHost { () throws(HostError) in
@@ -80,28 +80,12 @@ extension GuestKernel {
         return kernel
     }
 
-    /// Reads the first bytes of `path` and refuses what is not an x86-64 ELF.
+    /// Reads the first bytes of `path` and refuses what is not an x86-64 kernel.
     static func checkImage(_ path: FilePath) throws(GuestBootError) {
         let head = try onHost { () throws(HostError) in
-            let file = try Files.open(path)
-            var head = [UInt8](repeating: 0, count: 0x206)
-            let count = head.withUnsafeMutableBytes { read(file.rawValue, $0.baseAddress, $0.count) }
-            if count < 0 { throw HostError("read", path.string, Errno(rawValue: errno)) }
-            return head.prefix(count)
+            try KernelImage.read(try Files.open(path), 0, KernelImage.headBytes, path)
         }
-        try checkImage(head, path: path)
-    }
-
-    static func checkImage(_ head: some Collection<UInt8>, path: FilePath) throws(GuestBootError) {
-        let head = Array(head)
-        guard head.count >= 20, head.starts(with: [0x7f, 0x45, 0x4c, 0x46]) else {
-            let isCompressed = head.count >= 0x206 && Array(head[0x202..<0x206]) == Array("HdrS".utf8)
-            throw .notAKernel(path, reason: isCompressed ? "it is a compressed bzImage" : "it is not an ELF file")
-        }
-        // 64-bit, little-endian, x86-64
-        guard head[4] == 2, head[5] == 1, head[18] == 62, head[19] == 0 else {
-            throw .notAKernel(path, reason: "it is an ELF file for another machine")
-        }
+        _ = try KernelImage(head, path: path)
     }
 
     private static func size(of path: FilePath) -> Int? {

@@ -4,9 +4,30 @@ import Testing
 
 /// Files with the outer form of kernels, modules and packages.
 enum FakeKernel {
-    /// The head of an x86-64 ELF and some text.
-    static let elf: [UInt8] =
-        [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1] + [UInt8](repeating: 0, count: 9) + [2, 0, 62, 0] + Array("kernel".utf8)
+    /// An x86-64 ELF that has something to load.
+    static let elf = elf(segments: [(1, [])])
+
+    /// An x86-64 ELF with segments of these kinds and contents.
+    static func elf(kind: UInt8 = 2, segments: [(kind: UInt32, content: [UInt8])]) -> [UInt8] {
+        func bytes(_ value: Int, _ width: Int) -> [UInt8] {
+            (0..<width).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+        }
+        let end = 64 + 56 * segments.count
+        let head =
+            [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1] + bytes(0, 9) + [kind, 0, 62, 0] + bytes(1, 4) + bytes(0x100_0000, 8)
+            + bytes(64, 8) + bytes(0, 12) + bytes(64, 2) + bytes(56, 2) + bytes(segments.count, 2) + bytes(0, 6)
+        var table: [UInt8] = []
+        var contents: [UInt8] = []
+        for (kind, content) in segments {
+            table += bytes(Int(kind), 8) + bytes(end + contents.count, 8) + bytes(0, 16)
+            table += bytes(content.count, 8) + bytes(content.count, 8) + bytes(0, 8)
+            contents += content
+        }
+        return head + table + contents + Array("kernel".utf8)
+    }
+
+    /// The ELF note by which a kernel offers an entry to a PVH hypervisor.
+    static let pvhNote: [UInt8] = [4, 0, 0, 0, 4, 0, 0, 0, 18, 0, 0, 0] + Array("Xen\0".utf8) + [0, 0, 0, 1]
 
     static func module(depends: String) -> [UInt8] {
         Array("\u{7f}ELF\0license=GPL\0depends=\(depends)\0name=x\0".utf8)

@@ -30,6 +30,11 @@ import Testing
             let cases: [([UInt8], String)] = [
                 ([], "not an ELF"), (Array("#!/bin/sh\n".utf8), "not an ELF"), (other, "another machine"),
                 (try FakeKernel.bzImage(filter: "gzip"), "compressed bzImage"),
+                (FakeKernel.elf(kind: 3, segments: [(1, [])]), "a program or library of Linux"),
+                (FakeKernel.elf(segments: [(1, []), (3, [])]), "a program or library of Linux"),
+                (FakeKernel.elf(segments: [(1, []), (7, [])]), "a program or library of Linux"),
+                (FakeKernel.elf(segments: []), "nothing to load"),
+                (try Files.read("/proc/self/exe", limit: 1 << 30), "a program or library of Linux"),
             ]
             for (bytes, reason) in cases {
                 try AtomicFile.write(bytes, to: path)
@@ -39,6 +44,24 @@ import Testing
             }
             let error = #expect(throws: GuestBootError.self) { try locate(explicit: "/nowhere/vmlinux", state: state) }
             #expect(error?.description == "open /nowhere/vmlinux: No such file or directory")
+        }
+    }
+
+    @Test func `only a kernel with a PVH entry is one for QEMU`() throws {
+        try withScratch { folder in
+            let path = folder.appending("vmlinux")
+            let state = StateDirectory(folder.appending("state"))
+            let other: [UInt8] = [4, 0, 0, 0, 3, 0, 0, 0, 6, 0, 0, 0] + Array("Xen\0".utf8) + [1, 2, 3, 0]
+            for (notes, isOne) in [(other + FakeKernel.pvhNote, true), (other, false), ([], false)] {
+                try AtomicFile.write(FakeKernel.elf(segments: [(1, []), (4, notes)]), to: path)
+                let kernel = try locate(explicit: path, state: state)
+                if isOne {
+                    try kernel.requirePVHEntry()
+                } else {
+                    let error = #expect(throws: GuestBootError.self) { try kernel.requirePVHEntry() }
+                    #expect(error?.description.contains("no PVH entry") == true)
+                }
+            }
         }
     }
 
