@@ -29,7 +29,8 @@ enum AptPackage {
         return nil
     }
 
-    /// Runs a program of PATH in `folder` and returns what it printed; its complaint is the error's reason.
+    /// Runs a program of PATH in `folder` and returns what it printed; its complaint is the error's reason. It ends when
+    /// this process is killed.
     private static func run(_ arguments: [String], in folder: FilePath) throws(GuestBootError) -> String {
         let output = folder.appending(".output")
         let errors = folder.appending(".errors")
@@ -45,17 +46,17 @@ enum AptPackage {
         posix_spawn_file_actions_addopen(&actions, 2, errors.string, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         var pid: pid_t = 0
         var argv: [UnsafeMutablePointer<CChar>?] =
-            (["env", "-C", folder.string] + arguments).map { strdup($0) } + [nil]
+            (["setpriv", "--pdeathsig", "KILL", "env", "-C", folder.string] + arguments).map { strdup($0) } + [nil]
         var environment: [UnsafeMutablePointer<CChar>?] = [strdup("LC_ALL=C")]
         for name in ["PATH", "http_proxy", "https_proxy", "no_proxy"] {
             if let value = getenv(name) { environment.append(strdup("\(name)=\(String(cString: value))")) }
         }
         environment.append(nil)
         defer { for text in argv + environment { free(text) } }
-        let result = posix_spawnp(&pid, "env", &actions, nil, &argv, &environment)
+        let result = posix_spawnp(&pid, "setpriv", &actions, nil, &argv, &environment)
         guard result == 0 else {
             throw .unreadable(
-                "the distribution's packages", reason: "env cannot be run: \(Errno(rawValue: result))")
+                "the distribution's packages", reason: "setpriv cannot be run: \(Errno(rawValue: result))")
         }
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
