@@ -1,7 +1,9 @@
 import Glibc
+import Synchronization
 
 /// Places where a killed process leaves the most behind. With `FCCTL_CRASH_AT=NAME` in its environment the process kills
-/// itself at that place, so that a test can see that the next command cleans up after it; otherwise nothing happens.
+/// itself at that place, with `NAME*3` the third time that it comes there, so that a test can see that the next command
+/// cleans up after it; otherwise nothing happens.
 package enum CrashPoint: String, Sendable, CaseIterable {
     case imageBuilding = "image-building"
     case imageFound = "image-found"
@@ -28,12 +30,21 @@ package enum CrashPoint: String, Sendable, CaseIterable {
     /// Everything is in place but the snapshot's name.
     case templateDescribed = "template-described"
     case templatePublished = "template-published"
+    case cloneRecorded = "clone-recorded"
     case clonePrepared = "clone-prepared"
     case cloneRestored = "clone-restored"
+    case cloneRenewed = "clone-renewed"
 
-    private static let wanted = getenv("FCCTL_CRASH_AT").flatMap { CrashPoint(rawValue: String(cString: $0)) }
+    private static let wanted = getenv("FCCTL_CRASH_AT").flatMap { text -> (point: CrashPoint, visit: Int)? in
+        let words = String(cString: text).split(separator: "*")
+        return words.first.flatMap { CrashPoint(rawValue: String($0)) }.map {
+            ($0, words.count > 1 ? Int(words[1]) ?? 1 : 1)
+        }
+    }
+    private static let visits = Atomic(0)
 
     package func reach() {
-        if self == CrashPoint.wanted { kill(getpid(), SIGKILL) }
+        guard let wanted = CrashPoint.wanted, wanted.point == self else { return }
+        if CrashPoint.visits.add(1, ordering: .relaxed).newValue == wanted.visit { kill(getpid(), SIGKILL) }
     }
 }

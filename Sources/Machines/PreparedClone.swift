@@ -82,6 +82,7 @@ package final class PreparedClone: Sendable {
                 }
             }
             try await correctClock(agent, distance)
+            CrashPoint.cloneRenewed.reach()
             phases.app = clock.lap() - phases.vmm
             record.state = .running
             record.phases = phases
@@ -180,6 +181,7 @@ extension MachineStarter {
         var request = request
         request.snapshot = snapshot.id.text
         var record = try await newRecord(for: request)
+        CrashPoint.cloneRecorded.reach()
         do throws(MachineError) {
             let configuration = try await cloneConfiguration(request, record, snapshot)
             let vmm: any PreparedMachine

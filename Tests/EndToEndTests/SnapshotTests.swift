@@ -9,49 +9,12 @@ extension EndToEnd {
             if: Repository.hasFirecracker && Files.exists("/dev/kvm"),
             "needs /dev/kvm, scripts/fetch-firecracker and the probe guest (make -C Tests/Guests/probe)"))
     struct SnapshotTests {
-        /// What `fcctl snapshot ls -o json` says of each.
-        struct Report: Decodable {
-            let id: String
-            let state: String
-            let reason: String?
-            let clones: Int?
-        }
-
-        private func snapshots(_ fcctl: Fcctl) throws -> [Report] {
-            try fcctl.decode([Report].self, try fcctl.succeed(["snapshot", "ls", "--output", "json"]))
-        }
-
-        @Test(arguments: CrashPoint.allCases.drop { $0 != .templateWarm })
-        func `a command that is killed while it makes or uses a template leaves all of it or nothing`(
-            _ point: CrashPoint
-        ) throws {
-            try withFcctl(kernel: false) { fcctl in
-                fcctl.environment.merge(FirecrackerTests.environment) { $1 }
-                let bench = try fcctl.start(
-                    ["bench", "demo", "0", "0", "2"] + FirecrackerTests.options,
-                    environment: ["FCCTL_CRASH_AT": point.rawValue])
-                #expect(try bench.wait() == 128 + SIGKILL, "\(bench.story)")
-                fcctl.observe()
-                #expect(try fcctl.list().isEmpty)
-                for snapshot in try snapshots(fcctl) {
-                    #expect(snapshot.state == "ready" && snapshot.clones == 0)
-                    try fcctl.succeed(["snapshot", "verify", snapshot.id])
-                    try fcctl.succeed(["snapshot", "rm", snapshot.id])
-                }
-                #expect(try Files.list(fcctl.state.appending("snapshots")) == [])
-                #expect(fcctl.leaks() == [])
-            }
-        }
-
         @Test func `starts are restores once there is a template; a bad one is never used and is made again`() throws {
             try withFcctl(kernel: false) { fcctl in
                 fcctl.environment.merge(FirecrackerTests.environment) { $1 }
                 let (first, url) = try fcctl.serve(["demo"] + FirecrackerTests.options)
                 #expect(try HTTP.get(url + "/").status == 200)
-                try fcctl.until("a clone is prepared") {
-                    try snapshots(fcctl).contains { $0.state == "ready" && ($0.clones ?? 0) > 0 }
-                }
-                let id = try #require(try snapshots(fcctl).first?.id)
+                let id = try fcctl.untilCloned()
                 let refusal = try fcctl.run(["snapshot", "rm", id])
                 #expect(refusal.status != .exited(0), "\(refusal.story)")
                 try first.signal(SIGTERM)
@@ -75,7 +38,7 @@ extension EndToEnd {
                 #expect(try HTTP.get(last + "/").status == 200)
                 #expect(try HTTP.get(last + "/api/status").json(Status.self).starts["cold"]?.count == 1)
                 try fcctl.until("the template is made again") {
-                    let found = try snapshots(fcctl)
+                    let found = try fcctl.snapshots()
                     return found.contains { $0.state == "ready" }
                         && found.contains {
                             $0.state == "quarantined" && $0.reason?.contains("mem has changed") == true
@@ -89,19 +52,5 @@ extension EndToEnd {
             }
         }
 
-        @Test func `a service without snapshots makes none, and one whose template fails goes on by cold boots`() throws
-        {
-            try withFcctl(kernel: false) { fcctl in
-                fcctl.environment.merge(FirecrackerTests.environment) { $1 }
-                let (gateway, url) = try fcctl.serve(
-                    ["demo", "--before-snapshot", "/no-such-hook"] + FirecrackerTests.options)
-                _ = try gateway.line(with: "no snapshot was made")
-                #expect(try HTTP.get(url + "/").status == 200)
-                #expect(try snapshots(fcctl).isEmpty)
-                try gateway.signal(SIGTERM)
-                #expect(try gateway.wait() == 0, "\(gateway.story)")
-                #expect(fcctl.leaks() == [])
-            }
-        }
     }
 }

@@ -52,7 +52,30 @@ struct MachineReport: Decodable {
     let phases_ms: [String: Double]?
 }
 
+/// What `snapshot ls -o json` says of each.
+struct SnapshotSummary: Decodable {
+    let id: String
+    let state: String
+    let reason: String?
+    let clones: Int?
+}
+
 extension Fcctl {
+    func snapshots() throws -> [SnapshotSummary] {
+        try decode([SnapshotSummary].self, try succeed(["snapshot", "ls", "--output", "json"]))
+    }
+
+    /// Waits until a snapshot is ready and `count` clones of it are, running or prepared; its id.
+    @discardableResult
+    func untilCloned(_ count: Int = 1) throws -> String {
+        var found: SnapshotSummary?
+        try until("\(count) clones are prepared", within: 120) {
+            found = try snapshots().first { $0.state == "ready" && ($0.clones ?? 0) >= count }
+            return found != nil
+        }
+        return found?.id ?? ""
+    }
+
     /// Starts a gateway on a free port and waits until it says where it listens.
     func serve(
         _ arguments: [String], environment: [String: String] = [:], within seconds: Int = 120
