@@ -4,7 +4,9 @@ import argparse
 import json
 import os
 import pwd
+import random
 import signal
+import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
         elif path == "/healthz":
             self.reply(200, "ok\n")
         elif path == "/info":
-            self.reply_json(information())
+            self.reply_json(information() | {"instance": self.server.instance, "draw": random.getrandbits(64)})
         elif path == "/uploads":
             self.reply_json(sorted(os.listdir(UPLOADS)))
         else:
@@ -32,7 +34,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.read_body()
-        if self.path == "/echo":
+        if self.path == "/hooks/before-snapshot":
+            # Nothing that only one process may hold goes into the snapshot: close pools of connections here.
+            self.reply(204, "")
+        elif self.path == "/hooks/after-restore":
+            # Every clone begins with the same generator; the kernel's numbers are its own already.
+            random.seed()
+            self.server.instance = socket.gethostname()
+            self.reply(204, "")
+        elif self.path == "/echo":
             self.reply(200, body, self.headers.get("Content-Type", "application/octet-stream"))
         else:
             self.reply(404, "not found\n")
@@ -86,6 +96,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=8000)
     server = ThreadingHTTPServer(("", parser.parse_args().port), Handler)
+
+    server.instance = socket.gethostname()
 
     def stop(number, _frame):
         print(f"python-app: got {signal.Signals(number).name}, stopping", flush=True)
