@@ -1,5 +1,6 @@
 import Glibc
 import LinuxHost
+import SystemPackage
 import Testing
 
 extension EndToEnd {
@@ -51,6 +52,33 @@ extension EndToEnd {
                     #expect(fcctl.leaks() == [], "seed \(seed), round \(round)")
                 }
             }
+        }
+
+        @Test func `a download of the kernel does not outlive the command that began it`() throws {
+            try withFcctl(kernel: false) { fcctl in
+                let tools = fcctl.scratch.appending("tools")
+                try Files.makeDirectory(tools)
+                let listing = "#!/bin/sh\necho 'Depends: linux-image-6.1-test'\n"
+                try AtomicFile.write(Array(listing.utf8), to: tools.appending("apt-cache"), mode: 0o755)
+                try AtomicFile.write(
+                    Array("#!/bin/sh\nexec sleep 1000\n".utf8), to: tools.appending("apt-get"), mode: 0o755)
+                let run = try fcctl.start(
+                    ["run", "demo"],
+                    environment: ["PATH": "\(tools):/usr/bin:/bin", "FCCTL_ASSETS_URL": "http://127.0.0.1:9/"])
+                _ = try run.line(with: "127.0.0.1:9")
+                try fcctl.until("the download runs") { try children(of: run.pid).contains("sleep") }
+                try fcctl.kill(run)
+                try fcctl.until("the download has ended", within: 5) {
+                    !fcctl.leaks().contains { $0.contains("(sleep)") }
+                }
+            }
+        }
+
+        private func children(of pid: Int32) throws -> [String] {
+            let program = try Program(
+                "ps", ["-o", "comm=", "--ppid", "\(pid)"], environment: ["PATH": "/usr/bin:/bin"])
+            try program.wait()
+            return program.stdout.split(whereSeparator: \.isWhitespace).map(String.init)
         }
 
         @Test func `a machine whose start was complete survives its killed command`() throws {

@@ -96,7 +96,9 @@ extension EndToEnd {
             try withFcctl(kernel: false) { fcctl in
                 let tools = fcctl.scratch.appending("tools")
                 try Files.makeDirectory(tools)
-                try Fcctl.tool("ln", ["-s", "/usr/bin/env", tools.appending("env").string])
+                for name in ["env", "setpriv"] {
+                    try Fcctl.tool("ln", ["-s", "/usr/bin/\(name)", tools.appending(name).string])
+                }
                 try Fcctl.tool("sh", ["-c", "ln -s $(command -v qemu-system-x86_64) \(tools)/"])
                 let none = ["PATH": tools.string, "FCCTL_ASSETS_URL": "http://127.0.0.1:9/"]
                 for command in [["run", "demo"], ["serve", "demo", "--port", "0"]] {
@@ -109,6 +111,9 @@ extension EndToEnd {
                     environment: ["FCCTL_ASSETS_URL": "http://127.0.0.1:9/"])
                 try RefusalTests.refuse(fcctl, ["run", "demo", "--kernel", "/no/such/kernel"], 66, "/no/such/kernel")
                 try RefusalTests.refuse(fcctl, ["run", "demo", "--kernel", "/etc/passwd"], 65, "/etc/passwd")
+                try RefusalTests.refuse(fcctl, ["run", "demo", "--kernel", "/bin/sh"], 65, "/bin/sh", "a program")
+                try RefusalTests.refuse(
+                    fcctl, ["run", "demo", "--vmm", "qemu", "--kernel", Repository.probe.string], 65, "PVH")
             }
         }
 
