@@ -51,15 +51,17 @@ struct MachineBoot: Sendable {
     }
 
     /// Keeps slots ready, off every start's way, and their way out intact: a flushed firewall or another uplink is put
-    /// right within seconds. Ends when cancelled.
+    /// right within seconds, and a console that floods the disk is cut. Ends when cancelled.
     func refillSlots() async {
         while !Task.isCancelled {
-            let (slots, uplink) = (slots, host.uplink)
+            let (slots, uplink, records) = (slots, host.uplink, host.starter.records)
             // The next start makes its own slot and reports the error to somebody who waits for it.
             try? await BlockingPool.run { () throws(HostNetworkError) in
                 try slots.refill()
                 try uplink?.refresh()
             }
+            // What cannot be cut now is cut in two seconds.
+            try? await BlockingPool.run { () throws(MachineError) in try records.cutConsoles() }
             try? await Task.sleep(for: .seconds(2))  // cancelled: the loop ends
         }
     }

@@ -18,7 +18,10 @@ package struct MachineSweep: Sendable {
     /// Removes orphans and marks ended machines. A record that cannot be read is left to its owner to look at.
     package func run() async throws(MachineError) {
         let records = records
-        let findings = try await BlockingPool.run { () throws(MachineError) in try records.findings() }
+        let findings = try await BlockingPool.run { () throws(MachineError) in
+            try records.cutConsoles()
+            return try records.findings()
+        }
         for (id, record, verdict) in findings {
             switch (verdict, record) {
             case (.asRecorded, _): continue

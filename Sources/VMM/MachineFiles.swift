@@ -33,8 +33,8 @@ package struct MachineFiles: Sendable, Hashable {
         return lines.map { $0.filter { !$0.isASCII || $0 >= " " } }.joined(separator: "; ")
     }
 
-    /// RLIMIT_FSIZE of a VMM: what a guest can make its console log grow to. A writable disk must stay below it, so a
-    /// machine with a scratch disk may fill as much again with its log.
+    /// RLIMIT_FSIZE of a VMM: what a guest can make its console log grow to. A writable disk must stay below it, so the
+    /// log of a machine with a scratch disk is cut by `MachineRecords.cutConsoles` besides.
     package static func sizeLimit(scratchDisk: FilePath?) -> UInt64 {
         let least: UInt64 = 16 << 20
         guard let scratchDisk else { return least }
