@@ -61,6 +61,7 @@ package final class CloneSupply: Sendable {
     package func run(for pool: Pool) async {
         var schedule = CaptureSchedule()
         while !Task.isCancelled {
+            await forgetRemoved(for: pool)
             if state.withLockedValue({ $0.snapshot }) == nil { await obtain(for: pool, &schedule) }
             let isPatient = await refill(for: pool)
             await taken.wait(atMost: isPatient ? .seconds(1) : .milliseconds(20))
@@ -117,14 +118,28 @@ package final class CloneSupply: Sendable {
         return try await prepare(snapshot)
     }
 
-    private func giveUp(_ snapshot: Snapshot, because error: MachineError) async {
-        let left = state.withLockedValue { state -> [PreparedClone]? in
+    /// The clones that were prepared of it; nil when somebody else has dropped it already.
+    private func drop(_ snapshot: Snapshot) -> [PreparedClone]? {
+        state.withLockedValue { state in
             guard state.snapshot == snapshot else { return nil }
             state.snapshot = nil
             defer { state.ready = [] }
             return state.ready
         }
-        guard let left else { return }
+    }
+
+    /// A snapshot that somebody has removed by hand: nothing starts from it any more, and another one is made.
+    private func forgetRemoved(for pool: Pool) async {
+        let store = store
+        guard let snapshot = state.withLockedValue({ $0.snapshot }),
+            await BlockingPool.run({ !store.holds(snapshot) }), let left = drop(snapshot)
+        else { return }
+        pool.snapshotAvailable(false)
+        for clone in left { await clone.destroy() }
+    }
+
+    private func giveUp(_ snapshot: Snapshot, because error: MachineError) async {
+        guard let left = drop(snapshot) else { return }
         logger.warning("the snapshot is bad and is not used again", metadata: [LogKeys.error: "\(error)"])
         let store = store
         do throws(SnapshotError) {

@@ -60,6 +60,9 @@ package struct SnapshotStore: Sendable {
         }
     }
 
+    /// Whether nobody has removed it.
+    package func holds(_ snapshot: Snapshot) -> Bool { Files.exists(manifest(snapshot.id)) }
+
     /// By id or by a prefix that only one has.
     package func resolve(_ text: String) throws(SnapshotError) -> SnapshotID {
         let found = try ids().filter { !text.isEmpty && $0.text.hasPrefix(text) }
