@@ -46,7 +46,7 @@ extension EndToEnd {
         {
             try withFcctl(kernel: false) { fcctl in
                 fcctl.environment.merge(FirecrackerTests.environment) { $1 }
-                #expect(try fcctl.succeed(["snapshot", "ls", "--output", "json"]) == "[]")
+                #expect(try fcctl.snapshots().isEmpty)
                 let (gateway, url) = try fcctl.serve(["demo", "--max", "2"] + FirecrackerTests.options)
                 let id = try fcctl.untilCloned()
                 #expect(try fcctl.succeed(["snapshot", "ls", "--quiet"]) == id)

@@ -25,12 +25,19 @@ struct CloneBench: Sendable {
     static var hasProbe: Bool { Files.exists(probe) }
     static var probe: FilePath { Host.repository.appending("Tests/Guests/probe/out/probe.elf") }
 
+    /// With `room` its files are on a file system of that size.
     static func with(
-        _ kind: VMMKind, memory: MemorySize = .mebibytes(128), disk: MemorySize? = nil,
+        _ kind: VMMKind, memory: MemorySize = .mebibytes(128), disk: MemorySize? = nil, room: MemorySize? = nil,
         _ body: (CloneBench) async throws -> Void
     ) async throws {
         let tag = String(UInt32.random(in: .min ... .max), radix: 16)
         let folder = FilePath("/tmp/fcctl-clone-\(tag)")
+        if let room {
+            try Files.makeDirectory(folder)
+            guard mount("tmpfs", folder.string, "tmpfs", 0, "size=\(room.bytes)") == 0 else {
+                throw HostError("mount", folder.string, Errno(rawValue: errno))
+            }
+        }
         let bench = try CloneBench(kind, StateDirectory(folder), memory: memory, disk: disk)
         let outcome: Result<Void, any Error>
         do { outcome = .success(try await body(bench)) } catch { outcome = .failure(error) }
@@ -38,6 +45,7 @@ struct CloneBench: Sendable {
             await MachineSweep(records: bench.starter.records, monitors: [bench.starter.monitor], tag: bench.tag)
                 .remove(record)
         }
+        if room != nil { umount2(folder.string, Int32(MNT_DETACH)) }
         try Files.removeTree(folder)
         try outcome.get()
     }
@@ -78,15 +86,17 @@ struct CloneBench: Sendable {
 
     var port: UInt16 { request.spec.appPort ?? 0 }
 
-    /// `change` makes it a template of another kind of machine.
+    /// `first` runs before each of its machines is asked for, `change` makes it a template of another kind of machine.
     func capture(
-        hooks: SnapshotHooks = SnapshotHooks(), _ change: (inout MachineSpec) -> Void = { _ in }
+        hooks: SnapshotHooks = SnapshotHooks(), _ change: (inout MachineSpec) -> Void = { _ in },
+        first: (@Sendable () throws(HostError) -> Void)? = nil
     ) -> TemplateCapture {
         var spec = request.spec
         change(&spec)
         return TemplateCapture(
             starter: starter, store: store, spec: spec, image: request.image, hooks: hooks
         ) { [spec] () throws(MachineError) in
+            do throws(HostError) { try first?() } catch { throw .host(error) }
             var request = try await machine()
             request.spec = spec
             return request
