@@ -129,7 +129,8 @@ def faults(data, verdict, outcome):
         yield f"h11 refuses what was passed on: {error}"
     if verdict == "refused" and outcome.seen:
         yield f"the rule says refused, the app saw {outcome.seen}"
-    if verdict == "refused" and not outcome.statuses:
+    # The preface of HTTP/2 is answered in HTTP/2.
+    if verdict == "refused" and not outcome.statuses and not data.startswith(b"PRI * HTTP/2.0\r\n\r\nSM"):
         yield "refused without a status"
     if verdict == "forwards" and not outcome.messages:
         yield f"the rule says forwarded, the app saw nothing, the client {outcome.statuses}"

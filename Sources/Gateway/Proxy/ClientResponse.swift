@@ -46,12 +46,15 @@ extension ClientHandler {
         if framing == .untilClose { closesAfter = true }
         arm(.response, worker.timers.responseIdle)
         describe(upstream)
+        let additions = worker.additions
         worker.out.clear()
-        writeHead(response.sizeBound(worker.additions)) { writer in
+        writeHead(response.sizeBound(additions)) { writer in
             response.write(
-                bytes, fields, worker.additions, framing: framing,
+                bytes, fields, additions, framing: framing,
                 connection: closesAfter ? .close : head.isHTTP11 ? .keepAlive : .keepAliveHTTP10, to: &writer)
         }
+        // Held by nobody else, the id's bytes take the next request's.
+        worker.additions.requestID = []
         story.status = response.status
         story.headBytes = worker.out.readableBytes
     }
