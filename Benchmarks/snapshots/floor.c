@@ -192,7 +192,7 @@ static void drop(int count) {
         close(slots[i].api);
         for (int j = 0; j < TRIES; j++) close(slots[i].sockets[j]);
     }
-    for (int i = 0; i < count; i++) waitpid(slots[i].pid, NULL, 0);
+    for (int i = 0; i < count; i++) waitpid(slots[i].pid, NULL, 0), slots[i].pid = 0;
     must(chdir("/") == 0, "/");
     for (int i = 0; i < count; i++) {
         char command[600];
@@ -280,6 +280,10 @@ int main(int argc, char **argv) {
         if (!strcmp(word, "pause")) pause_all(first), renew_sockets(first), report(0);
         if (!strcmp(word, "drop")) drop(first), report(0);
         if (!strcmp(word, "product")) product(first, second), report(second);
+    }
+    // The other side may have given up half-way.
+    for (int i = 0; i < MOST; i++) {
+        if (slots[i].pid > 0) kill(slots[i].pid, SIGKILL);
     }
     return 0;
 }
