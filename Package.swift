@@ -110,6 +110,12 @@ let package = Package(
                 exclude: ["run", "make-image"], swiftSettings: strict),
             .executableTarget(
                 name: "pool-benchmark", dependencies: ["MachinePool"], path: "Benchmarks/pool", swiftSettings: strict),
+            .executableTarget(
+                name: "proxy-benchmark", dependencies: ["Gateway", "MachinePool"] + nio, path: "Benchmarks/proxy",
+                exclude: [
+                    "run", "subjects.py", "instructions", "instructions.count", "nginx.conf", "haproxy.cfg",
+                    "Caddyfile",
+                ], swiftSettings: strict),
             .testTarget(
                 name: "EndToEndTests", dependencies: ["LinuxHost", "TestSupport", system], swiftSettings: strict),
             .testTarget(
