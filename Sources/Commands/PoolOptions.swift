@@ -8,8 +8,8 @@ struct PoolOptions: ParsableArguments {
     @Option(name: .long, help: "Memory of one machine; a plain number is MiB.")
     var mem = MemorySize.mebibytes(128)
 
-    @Option(name: .long, help: "Requests one machine handles at once.")
-    var concurrency = 1
+    @Option(name: .long, help: "Requests one machine handles at once: a number, or auto to find out from latency.")
+    var concurrency = ConcurrencyOption.fixed(1)
 
     @Option(
         name: .long,
@@ -55,9 +55,11 @@ struct PoolOptions: ParsableArguments {
     var queueTimeout = TimeOption(.seconds(30))
 
     func validate() throws {
-        guard (1...10_000).contains(concurrency) else { throw ValidationError("--concurrency is 1 to 10000.") }
-        if let softConcurrency, !(1...concurrency).contains(softConcurrency) {
-            throw ValidationError("--soft-concurrency is a number from 1 to --concurrency, \(concurrency).")
+        guard (1...10_000).contains(concurrency.most) else {
+            throw ValidationError("--concurrency is 1 to 10000, or auto.")
+        }
+        if let softConcurrency, !(1...concurrency.most).contains(softConcurrency) {
+            throw ValidationError("--soft-concurrency is a number from 1 to --concurrency, \(concurrency.most).")
         }
         guard (1...4096).contains(max) else { throw ValidationError("--max is a number from 1 to 4096.") }
         guard (0...max).contains(min) else { throw ValidationError("--min is a number from 0 to --max, \(max).") }
@@ -83,7 +85,8 @@ struct PoolOptions: ParsableArguments {
         pool.policy = policy
         pool.min = min
         pool.max = max
-        pool.concurrency = concurrency
+        pool.concurrency = concurrency.most
+        pool.learnsConcurrency = concurrency == .learned
         pool.softConcurrency = softConcurrency
         pool.standby = standby ?? 0
         pool.idleTimeout = idleTimeout.duration

@@ -7,7 +7,7 @@ extension PoolState {
             grant(ticket, slot, arrived: now, at: now)
             return policy.arrived(queued: 0, inflight: table.inflight, served: true)
         }
-        if queue.count + table.inflight >= configuration.queueSize + limit * configuration.concurrency {
+        if queue.count + table.inflight >= configuration.queueSize + limit * concurrency {
             return refuse(ticket, .queueFull(retryAfter: retryAfter()))
         }
         if isFailing(at: now) { return refuse(ticket, failing(at: now)) }
@@ -41,6 +41,7 @@ extension PoolState {
         let met = waited > 0 && table.slots[slot].readyAt == now
         let started = met ? min(waited, table.slots[slot].startCost) : 0
         table.changeLoad(slot, by: 1, at: now)
+        learned?.granted(load: table.slots[slot].inflight, at: now)
         totals.granted += 1
         totals.waited += waited
         actions.append(
@@ -69,7 +70,7 @@ extension PoolState {
         guard breaker.isOpen else { return false }
         if serving + table.count(.paused) + table.count(.pausing) - startsInFlight > 0 { return false }
         // One machine is being tried: as many requests as it can take may wait for it.
-        if startsInFlight > 0 { return queue.count >= startsInFlight * configuration.concurrency }
+        if startsInFlight > 0 { return queue.count >= startsInFlight * concurrency }
         return !breaker.permits(at: now, inFlight: 0)
     }
 
@@ -81,7 +82,7 @@ extension PoolState {
     /// Whole seconds until the queue of now will have been served, from the mean time a request holds a machine.
     private func retryAfter() -> Duration {
         let service = serviceTime.value ?? 1_000_000_000
-        let lanes = Double(max(1, limit * configuration.concurrency))
+        let lanes = Double(max(1, limit * concurrency))
         let seconds = Double(queue.count + table.inflight) * service / lanes / 1_000_000_000
         return .seconds(Int(min(max(seconds.rounded(.up), 1), 60)))
     }
@@ -97,6 +98,8 @@ extension PoolState {
         case .ok:
             totals.succeeded += 1
             serviceTime.add(Double(held))
+            learned?.answered(held: held, at: now)
+            followLearned()
             policy.served(serviceTime.value)
             breaker.recordSuccess()
             clearStrikes(slot)

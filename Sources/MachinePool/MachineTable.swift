@@ -10,6 +10,8 @@ struct MachineTable: Sendable {
 
     private(set) var slots: [MachineSlot]
     let concurrency: Int
+    /// Requests a machine is given; less than `concurrency` where the limit is learned.
+    var cap: Int
     private var lists: [List]
     /// One bit per load from 1 that some busy machine has.
     private var loads: [UInt64]
@@ -22,6 +24,7 @@ struct MachineTable: Sendable {
 
     init(slots count: Int, concurrency: Int) {
         self.concurrency = concurrency
+        cap = concurrency
         slots = Array(repeating: MachineSlot(), count: count)
         lists = Array(repeating: List(), count: Self.busyBase + concurrency + 1)
         loads = Array(repeating: 0, count: concurrency / 64 + 1)
@@ -99,8 +102,8 @@ struct MachineTable: Sendable {
 
     /// The busy machine with the fewest requests, if any has room.
     func leastLoaded() -> Int? {
-        guard busyCount > 0, concurrency > 1 else { return nil }
-        guard let slot = anyBusy, slots[slot].inflight < concurrency else { return nil }
+        guard busyCount > 0, cap > 1 else { return nil }
+        guard let slot = anyBusy, slots[slot].inflight < cap else { return nil }
         return slot
     }
 

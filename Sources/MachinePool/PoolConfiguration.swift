@@ -4,12 +4,14 @@ package enum PolicyKind: String, Sendable, Codable, CaseIterable {
 }
 
 /// Everything the user may set about a pool. The defaults are those of `fcctl serve`.
-package struct PoolConfiguration: Sendable, Equatable {
+package struct PoolConfiguration: Sendable, Equatable, Codable {
     /// Machines kept even without load; they may be paused.
     package var min = 1
     package var max = 10
     /// Requests one machine may hold at once.
     package var concurrency = 1
+    /// Find out how many are good for it: `concurrency` is only the most it may be.
+    package var learnsConcurrency = false
     /// Requests a machine should hold: above it another machine is started, though requests still fit. Nil: `concurrency`.
     package var softConcurrency: Int?
     package var policy = PolicyKind.reactive

@@ -22,6 +22,8 @@ package struct PoolState: Sendable {
     /// The machine that leaves as soon as another one has taken its place.
     var retiring: MachineRef?
     var suspects = 0
+    /// Why the last machine was lost that was not told to end.
+    var lastFailure = ""
     var nextReap = PoolTime.zero
     /// Until then the reserve is not filled up.
     var spareDue = PoolTime.zero
@@ -33,7 +35,8 @@ package struct PoolState: Sendable {
     let queueTimeout: Int64
     let idleTimeout: Int64
     let scaleDown: Int64
-    let softConcurrency: Int
+    /// Nil: the limit is `configuration.concurrency`.
+    var learned: LearnedConcurrency?
 
     package init(configuration: PoolConfiguration) {
         let configuration = configuration.normalized()
@@ -46,7 +49,23 @@ package struct PoolState: Sendable {
         queueTimeout = configuration.queueTimeout.nanoseconds
         idleTimeout = configuration.idleTimeout.nanoseconds
         scaleDown = configuration.scaleDown.nanoseconds
-        softConcurrency = configuration.softConcurrency ?? configuration.concurrency
+        if configuration.learnsConcurrency {
+            learned = LearnedConcurrency(most: configuration.concurrency)
+            followLearned()
+        }
+    }
+
+    /// Requests one machine may hold: as configured, or as learned so far.
+    var concurrency: Int { learned?.limit ?? configuration.concurrency }
+
+    /// Requests a machine should hold.
+    var softConcurrency: Int { min(configuration.softConcurrency ?? .max, concurrency) }
+
+    /// Makes what was learned hold everywhere.
+    mutating func followLearned() {
+        guard let learned else { return }
+        table.cap = learned.cap
+        policy.follow(soft: softConcurrency, hard: concurrency)
     }
 
     /// Applies one event that happened at `stamp` and returns what is to be done about it.

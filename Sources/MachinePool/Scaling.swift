@@ -44,7 +44,7 @@ extension PoolState {
         if !queue.isEmpty {
             let hedge = HedgeView(
                 queued: queue.count, running: table.count(.idle) + table.count(.busy), needed: needed,
-                concurrency: configuration.concurrency, service: serviceTime.value, restores: mayRestore)
+                concurrency: concurrency, service: serviceTime.value, restores: mayRestore)
             needed = policy.hedged(hedge)
             // A waiter without any machine would wait for ever.
             needed = max(needed, 1)

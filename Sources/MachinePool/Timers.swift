@@ -10,6 +10,7 @@ extension PoolState {
         // Asked for twice a request: no arrays, and no closures, which would copy the whole state to capture it.
         consider(queue.nextDeadline)
         consider(drainDeadline)
+        consider(learned?.probeEnds)
         if let slot = table.oldest(.booting) { consider(table.slots[slot].since + startTimeout) }
         if let slot = table.oldest(.restoring) { consider(table.slots[slot].since + startTimeout) }
         if let slot = table.oldest(.resuming) { consider(table.slots[slot].since + transitionTimeout) }
@@ -35,6 +36,10 @@ extension PoolState {
     mutating func runTimers(at now: PoolTime) {
         expireWaiters(at: now)
         failOverdue(at: now)
+        if learned?.probeEnds != nil {
+            learned?.tick(at: now)
+            followLearned()
+        }
         if let drainDeadline, now >= drainDeadline { endDrain(at: now) }
         guard !draining else { return }
         if let evaluation = policy.nextEvaluation, now >= evaluation {

@@ -34,7 +34,8 @@ import Testing
 
     @Test(arguments: [
         ["--concurrency", "0"], ["--concurrency", "10001"], ["--soft-concurrency", "2"], ["--soft-concurrency", "0"],
-        ["--max", "0"], ["--max", "4097"], ["--min", "-1"], ["--standby", "11"], ["--min", "11"],
+        ["--concurrency", "some"], ["--max", "0"], ["--max", "4097"], ["--min", "-1"], ["--standby", "11"],
+        ["--min", "11"],
         ["--memory-budget", "64M"],
         ["--min", "4", "--memory-budget", "500M"], ["--max-age", "500ms"], ["--max-requests", "0"],
         ["--queue-size", "-1"], ["--queue-timeout", "0"], ["--starts-in-flight", "0"], ["--policy", "magic"],
@@ -47,6 +48,13 @@ import Testing
     @Test func `a service keeps one machine on standby unless told otherwise`() throws {
         #expect(try ServeCommand.parse(["demo"]).service.pool.standby == 1)
         #expect(try ServeCommand.parse(["demo", "--standby", "0"]).service.pool.standby == 0)
+    }
+
+    @Test func `concurrency can be left to be learned`() throws {
+        let pool = try ServeCommand.parse(["demo", "--concurrency", "auto", "--soft-concurrency", "7"]).service.pool
+        #expect(pool.learnsConcurrency && pool.concurrency == 1000 && pool.softConcurrency == 7)
+        #expect(
+            try SimulateCommand.parse(["--shape", "burst", "--concurrency", "auto"]).limits.concurrency == .learned)
     }
 
     @Test func `serve takes an image, or upstreams instead of it, or both`() throws {

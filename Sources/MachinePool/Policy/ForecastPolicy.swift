@@ -49,8 +49,8 @@ struct ForecastPolicy: Sendable {
     private var restores = false
     /// How long the time-outs keep a machine without requests.
     private let longest: Int64
-    private let soft: Int
-    private let hard: Int
+    private var soft: Int
+    private var hard: Int
     private let minimum: Int
     private var maximum: Int
     private(set) var nextEvaluation: PoolTime?
@@ -63,6 +63,11 @@ struct ForecastPolicy: Sendable {
         /// Whether requests waited when it began.
         var behind = false
         var asked = (lowest: Int.max, highest: 0)
+    }
+
+    mutating func follow(soft: Int, hard: Int) {
+        (self.soft, self.hard) = (soft, hard)
+        shadow.follow(soft: soft, hard: hard)
     }
 
     init(_ configuration: PoolConfiguration) {

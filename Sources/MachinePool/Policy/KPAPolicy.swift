@@ -30,6 +30,10 @@ struct KPAPolicy: Sendable {
         desired = max(configuration.min, 1)
     }
 
+    mutating func follow(concurrency: Int) {
+        decider.target = max(0.01, Double(concurrency) * parameters.utilization)
+    }
+
     mutating func observe(demand: Int, until now: PoolTime) {
         window.observe(demand, until: now)
         if nextEvaluation == nil { nextEvaluation = now + parameters.tick }
@@ -67,7 +71,7 @@ struct KPAPolicy: Sendable {
 
 /// One decision from the two averages; everything it remembers is about panic.
 struct KPADecider: Sendable {
-    let target: Double
+    fileprivate(set) var target: Double
     let parameters: KPAPolicy.Parameters
     private(set) var panicSince: PoolTime?
     private var panicMaximum = 0

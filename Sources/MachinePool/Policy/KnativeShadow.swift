@@ -3,7 +3,7 @@
 /// It has other machines than this pool, so that requests wait there which were served here: they are part of its load.
 struct KnativeShadow: Sendable {
     private var policy: KPAPolicy
-    private let concurrency: Double
+    private var concurrency: Double
     /// Requests that it has besides those here.
     private var backlog = 0.0
     private var service: Double?
@@ -12,6 +12,11 @@ struct KnativeShadow: Sendable {
     init(_ configuration: PoolConfiguration) {
         policy = KPAPolicy(configuration)
         concurrency = Double(configuration.concurrency)
+    }
+
+    mutating func follow(soft: Int, hard: Int) {
+        policy.follow(concurrency: soft)
+        concurrency = Double(hard)
     }
 
     /// Machines it has, and how many of them have come up.

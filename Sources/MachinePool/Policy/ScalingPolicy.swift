@@ -55,6 +55,12 @@ struct ScalingPolicy: Sendable {
         }
     }
 
+    /// Machines should hold, and may hold, so many requests each from now on.
+    mutating func follow(soft: Int, hard: Int) {
+        kpa?.follow(concurrency: soft)
+        forecast?.follow(soft: soft, hard: hard)
+    }
+
     /// So many requests have been waiting and on machines since the last call.
     mutating func observe(queued: Int, inflight: Int, alive: Int, until now: PoolTime) {
         kpa?.observe(demand: queued + inflight, until: now)
