@@ -77,6 +77,11 @@ struct ServiceOptions: ParsableArguments {
     @Option(name: .long, help: "How long SIGTERM lets requests in flight go on.")
     var drainTimeout = TimeOption(.seconds(30))
 
+    @Option(
+        name: .long, help: "Record what happens in the pool in this file, for `fcctl simulate --replay`.",
+        completion: .file())
+    var eventLog: String?
+
     @Flag(name: .long, help: "Start every machine by a cold boot: make and use no snapshots.")
     var noSnapshots = false
 

@@ -8,6 +8,7 @@ import MachinePool
 import Machines
 import NIOCore
 import NIOPosix
+import SystemPackage
 import Telemetry
 import VMM
 
@@ -24,7 +25,8 @@ struct ServeSession {
         let lock = try await hold(name)
         let logger = ServeLog.logger(quiet: global.quiet)
         let driver = PoolDriver(logger: logger)
-        let pool = Pool(configuration: service.pool, driver: driver)
+        let events = try eventLog()
+        let pool = Pool(configuration: service.pool, driver: driver, recorder: events?.recorder)
         let log = try AccessLogService(proxy, quiet: global.quiet)
         let gateway = Gateway(
             configuration: gatewayConfiguration, pool: pool, connector: MachineConnector(driver: driver),
@@ -33,7 +35,7 @@ struct ServeSession {
         let address = try await gateway.start(accepting: false)
         let url = self.url(address)
         do {
-            try await serve(name, driver, pool, gateway, url: url)
+            try await serve(name, driver, pool, gateway, events, url: url)
         } catch {
             await gateway.drain(deadline: .zero)
             await log.close()
@@ -46,7 +48,7 @@ struct ServeSession {
     }
 
     private func serve(
-        _ name: MachineName, _ driver: PoolDriver, _ pool: Pool, _ gateway: Gateway, url: String
+        _ name: MachineName, _ driver: PoolDriver, _ pool: Pool, _ gateway: Gateway, _ events: EventLogFile?, url: String
     ) async throws {
         let host = try await HostSetup.open(global, machine)
         global.say(host.banner)
@@ -78,6 +80,8 @@ struct ServeSession {
             if let clones { group.addTask { await clones.run(for: pool) } }
             group.addTask { await boot.refillSlots() }
             group.addTask { await display.follow(pool) }
+            group.addTask { await ServeNotices.log(pool, to: driver.logger) }
+            group.addTask { await events?.run(driver.logger) }
             await untilSignal(gateway, pool, display)
             group.cancelAll()
         }
@@ -129,6 +133,11 @@ struct ServeSession {
             }
             group.cancelAll()
         }
+    }
+
+    /// The file of `--event-log`, if one is wanted.
+    func eventLog() throws -> EventLogFile? {
+        try service.eventLog.map { try EventLogFile(FilePath($0), service.pool) }
     }
 
     func gatewayName(or standard: MachineName) throws -> MachineName {

@@ -10,7 +10,9 @@ extension ServeSession {
         let name = try gatewayName(or: MachineName(afterImage: "upstream-\(number)"))
         let upstreams = try connector(addresses)
         let lock = try await hold(name)
-        let pool = Pool(configuration: service.pool, driver: upstreams)
+        let events = try eventLog()
+        let logger = ServeLog.logger(quiet: global.quiet)
+        let pool = Pool(configuration: service.pool, driver: upstreams, recorder: events?.recorder)
         upstreams.attach(pool)
         let log = try AccessLogService(proxy, quiet: global.quiet)
         let gateway = Gateway(
@@ -24,16 +26,8 @@ extension ServeSession {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await pool.run() }
             group.addTask { await display.follow(pool) }
-            group.addTask {
-                for await notice in pool.events() {
-                    switch notice.kind {
-                    case .circuitOpen:
-                        display.say("warning: no upstream takes connections: \(notice.detail ?? "no reason given")")
-                    case .circuitClosed: display.say("upstreams take connections again")
-                    case .machine, .rejected, .drained: break
-                    }
-                }
-            }
+            group.addTask { await ServeNotices.log(pool, to: logger) }
+            group.addTask { await events?.run(logger) }
             await untilSignal(gateway, pool, display)
             group.cancelAll()
         }

@@ -22,6 +22,12 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(name: .long, help: "A load made up instead of a trace, half an hour to a day long.")
     var shape: LoadShape?
 
+    @Option(
+        name: .long,
+        help: "Log of `serve --event-log`: apply its events again, expect the same decisions and no broken rule.",
+        completion: .file())
+    var replay: String?
+
     @Option(name: .long, help: "Policy to try: reactive, kpa or forecast; repeatable (default: all).")
     var policy: [PolicyKind] = []
 
@@ -45,8 +51,8 @@ struct SimulateCommand: AsyncParsableCommand {
     var svg: String?
 
     func validate() throws {
-        guard (trace == nil) != (shape == nil) else {
-            throw ValidationError("Give either --trace FILE.csv or --shape NAME.")
+        guard [trace != nil, shape != nil, replay != nil].count(where: \.self) == 1 else {
+            throw ValidationError("Give one of --trace FILE.csv, --shape NAME and --replay FILE.")
         }
         for (flag, value) in [("--cold-ms", coldMs), ("--restore-ms", restoreMs), ("--resume-ms", resumeMs)] {
             guard (0...3_600_000).contains(value) else {
@@ -56,6 +62,7 @@ struct SimulateCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if let replay { return try again(replay) }
         let load = try load()
         var settings = SimulationSettings()
         settings.cold = .nanoseconds(Int64(coldMs * 1e6))
@@ -81,6 +88,15 @@ struct SimulateCommand: AsyncParsableCommand {
         case .json: try Output.json(comparison.document)
         case .table: Output.data(comparison.table)
         }
+    }
+
+    private func again(_ path: String) throws {
+        let report = try ReplayReport(FilePath(path))
+        switch global.output {
+        case .json: try Output.json(report.result)
+        case .table: Output.data(report.text)
+        }
+        if !report.holds { throw ExitCode(1) }
     }
 
     private func load() throws -> SimulationTrace {

@@ -3,7 +3,7 @@
 /// Each failure in a row doubles the pause before the next start. From `threshold` failures on the circuit is open:
 /// requests that would need a start are refused at once, and after each pause one machine is tried.
 package struct CircuitBreaker: Sendable {
-    package struct Limits: Sendable, Equatable {
+    package struct Limits: Sendable, Equatable, Codable {
         package var threshold = 3
         package var firstDelay: Duration = .milliseconds(200)
         package var longestDelay: Duration = .seconds(30)

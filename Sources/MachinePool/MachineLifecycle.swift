@@ -83,6 +83,7 @@ extension PoolState {
             if breaker.isOpen, !wasOpen { actions.append(.circuit(open: true)) }
         }
         totals.deaths += 1
+        lastFailure = reason
         leaveService(slot)
         totals.failed += table.dropLeases(slot)
     }

@@ -44,7 +44,7 @@ package enum StopReason: String, Sendable, Codable {
 }
 
 /// What happened to the request a lease was for.
-package enum LeaseOutcome: Sendable {
+package enum LeaseOutcome: String, Sendable {
     /// The machine answered, whatever the status.
     case ok
     /// The machine refused the connection, broke it, or did not answer in time.

@@ -17,6 +17,8 @@ package final class Pool: Sendable {
         /// What the driver has not been told yet, and whether a thread is at it.
         var calls: [PoolAction] = []
         var isCalling = false
+        var watch: PoolWatch
+        let recorder: PoolRecorder?
         /// The alarm that is set, so that one that was overtaken is not taken for it.
         var alarm: PoolTime?
     }
@@ -30,8 +32,11 @@ package final class Pool: Sendable {
     let setAlarm: AsyncStream<PoolTime>.Continuation
 
     /// Nothing happens before the first call: machines for `min` are started by `run`, or by the first request.
-    package init(configuration: PoolConfiguration, driver: any MachineDriver) {
-        core = NIOLockedValueBox(Core(state: PoolState(configuration: configuration)))
+    /// A recorder gets everything that happens in the pool.
+    package init(configuration: PoolConfiguration, driver: any MachineDriver, recorder: PoolRecorder? = nil) {
+        let state = PoolState(configuration: configuration)
+        let watch = PoolWatch(concurrency: state.configuration.concurrency)
+        core = NIOLockedValueBox(Core(state: state, watch: watch, recorder: recorder))
         self.driver = driver
         epoch = .now
         begun = Self.clock()
@@ -107,7 +112,12 @@ package final class Pool: Sendable {
 
     /// Counts, machines in detail, configuration; linear in the number of machines.
     package func status() -> PoolStatus {
-        core.withLockedValue { core in core.state.status { core.descriptions[$0] } }
+        core.withLockedValue { core in
+            var status = core.state.status { core.descriptions[$0] }
+            status.invariantViolations = core.watch.violations
+            status.eventLog = core.recorder.map { PoolStatus.EventLog($0.totals) }
+            return status
+        }
     }
 
     /// What happens in the pool from now on. A reader that is too slow loses the oldest notices.

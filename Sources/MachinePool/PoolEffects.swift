@@ -20,6 +20,10 @@ extension Pool.Core {
         let before = state.totals.starts
         let actions = state.handle(event, at: now)
         var decision = Decision(actions: actions)
+        recorder?.record(event, actions, at: now)
+        if let rule = watch.check(state, after: event, actions, at: now) {
+            decision.notices.append(PoolNotice(kind: .violation, detail: rule))
+        }
         let queued = calls.count
         if let asking { replyAtOnce(asking, actions, in: &decision) }
         if case .machine(let event) = event { note(event, before, in: &decision) }

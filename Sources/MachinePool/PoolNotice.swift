@@ -2,6 +2,8 @@
 package struct PoolNotice: Sendable, Codable, Equatable {
     package enum Kind: String, Sendable, Codable {
         case machine, rejected, circuitOpen = "circuit_open", circuitClosed = "circuit_closed", drained
+        /// A rule of the pool is broken: a mistake in fcctl. Once in a run, with the first one.
+        case violation
     }
 
     package var kind: Kind

@@ -79,6 +79,38 @@ package struct PoolStatus: Sendable, Codable, Equatable {
         }
     }
 
+    /// The limit of `--concurrency auto`.
+    package struct Learned: Sendable, Codable, Equatable {
+        /// Requests a machine should hold at once.
+        package var limit = 0
+        /// How long a request takes without a queue. Nil: not known yet.
+        package var baselineMilliseconds: Double?
+        /// True for the moment in which machines are given fewer to find the baseline.
+        package var probing = false
+
+        private enum CodingKeys: String, CodingKey {
+            case limit, probing
+            case baselineMilliseconds = "baseline_ms"
+        }
+    }
+
+    /// Why a machine ended last without being told to.
+    package struct Failure: Sendable, Codable, Equatable {
+        /// With the app's last lines, if it said any.
+        package var reason = ""
+        /// Machines that ended so since the gateway started.
+        package var count = 0
+    }
+
+    /// `--event-log`.
+    package struct EventLog: Sendable, Codable, Equatable {
+        package var recorded = 0
+        /// Events that are missing in the log because it could not be written fast enough.
+        package var dropped = 0
+
+        init(_ totals: (recorded: Int, dropped: Int)) { (recorded, dropped) = totals }
+    }
+
     package var instances = Instances()
     package var requests = Requests()
     package var starts = Starts()
@@ -86,11 +118,20 @@ package struct PoolStatus: Sendable, Codable, Equatable {
     package var draining = false
     /// True while machines do not stay up and requests are refused.
     package var failing = false
+    package var lastFailure: Failure?
+    package var learned: Learned?
+    package var eventLog: EventLog?
+    /// Broken rules of the pool: anything but 0 is a mistake in fcctl.
+    package var invariantViolations = 0
     /// `/api/instances`; not part of `/api/status`.
     package var machines: [Instance] = []
 
     private enum CodingKeys: String, CodingKey {
         case instances, requests, starts, config, draining, failing
+        case lastFailure = "last_failure"
+        case learned = "learned_concurrency"
+        case eventLog = "event_log"
+        case invariantViolations = "invariant_violations"
     }
 }
 
@@ -110,12 +151,18 @@ extension PoolState {
             cold: start(totals.starts.booted), warm: start(totals.starts.resumed),
             snapshot: start(totals.starts.restored))
         status.config = PoolStatus.Configuration(
-            min: configuration.min, max: configuration.max, concurrency: configuration.concurrency,
+            min: configuration.min, max: configuration.max, concurrency: concurrency,
             idleTimeout: configuration.idleTimeout.milliseconds / 1000,
             scaleDown: configuration.scaleDown.milliseconds / 1000, queueSize: configuration.queueSize,
             queueTimeout: configuration.queueTimeout.milliseconds / 1000, policy: configuration.policy)
         status.draining = draining
         status.failing = breaker.isOpen
+        if totals.deaths > 0 { status.lastFailure = PoolStatus.Failure(reason: lastFailure, count: totals.deaths) }
+        status.learned = learned.map {
+            PoolStatus.Learned(
+                limit: $0.limit, baselineMilliseconds: $0.baseline.map { ($0 / 1000).rounded() / 1000 },
+                probing: $0.probeEnds != nil)
+        }
         status.machines = table.slots.indices.compactMap { instance($0, describe: describe) }
         return status
     }

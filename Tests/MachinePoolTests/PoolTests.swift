@@ -95,6 +95,7 @@ private final class Holder: Sendable {
             {"config":{"concurrency":1,"idle_timeout":30,"max":4,"min":1,"policy":"reactive","queue_size":1000,\
             "queue_timeout":30,"scale_down":300},"draining":false,"failing":false,"instances":{"booting":0,"busy":0,\
             "draining":0,"failed":0,"idle":1,"paused":0,"pausing":0,"restoring":0,"resuming":0,"stopping":0,"total":1},\
+            "invariant_violations":0,\
             "requests":{"aborted":1,"active":0,"failed":0,"queued":0,"rejected":0,"succeeded":0,"total":1},\
             "starts":{"cold":{"avg_ms":0,"count":1},"snapshot":{"avg_ms":0,"count":0},"warm":{"avg_ms":0,"count":0}}}
             """

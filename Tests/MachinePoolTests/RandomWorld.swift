@@ -18,8 +18,11 @@ struct RandomWorld {
     private(set) var failures: [String] = []
     private(set) var log: [String] = []
     let keepsLog: Bool
+    /// The run as `serve --event-log` would record it.
+    let recorder: PoolRecorder?
 
-    init(seed: UInt64, keepsLog: Bool = false) {
+    init(seed: UInt64, keepsLog: Bool = false, recorder: PoolRecorder? = nil) {
+        self.recorder = recorder
         var random = SplitMix64(seed: seed)
         let configuration = Self.configuration(&random)
         state = PoolState(configuration: configuration)
@@ -34,6 +37,7 @@ struct RandomWorld {
         configuration.min = random.below(configuration.max + 1)
         configuration.concurrency = [1, 1, 2, 3, 70][random.below(5)]
         if random.chance(0.3) { configuration.softConcurrency = 1 + random.below(configuration.concurrency) }
+        configuration.learnsConcurrency = configuration.concurrency > 1 && random.chance(0.3)
         configuration.policy = PolicyKind.allCases[random.below(3)]
         configuration.queueSize = random.below(8)
         configuration.startsInFlight = 1 + random.below(3)
@@ -134,6 +138,7 @@ struct RandomWorld {
 
     mutating func apply(_ event: PoolEvent) {
         let actions = state.handle(event, at: time)
+        recorder?.record(event, actions, at: time)
         if keepsLog { log.append("\(time.nanoseconds) \(event) → \(actions)") }
         failures += state.violations()
         failures += ledger.book(event, actions)
@@ -142,6 +147,9 @@ struct RandomWorld {
             case .grant(let ticket, let grant):
                 waiting.removeAll { $0 == ticket }
                 leases.append(grant.machine)
+                if state.table.slots[grant.machine.slot].inflight > state.concurrency {
+                    failures.append("I1: \(grant.machine) holds more than the \(state.concurrency) that were learned")
+                }
             case .reject(let ticket, _): waiting.removeAll { $0 == ticket }
             case .start(let machine, _):
                 seen.append(machine)
