@@ -48,7 +48,8 @@ struct ServeSession {
     }
 
     private func serve(
-        _ name: MachineName, _ driver: PoolDriver, _ pool: Pool, _ gateway: Gateway, _ events: EventLogFile?, url: String
+        _ name: MachineName, _ driver: PoolDriver, _ pool: Pool, _ gateway: Gateway, _ events: EventLogFile?,
+        url: String
     ) async throws {
         let host = try await HostSetup.open(global, machine)
         global.say(host.banner)

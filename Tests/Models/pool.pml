@@ -1,11 +1,15 @@
 /* The pool's protocol under every interleaving: acquire, hand-over, pause, resume, reap, crash, abort.
  *
- * Two machines, three requests (two for the liveness run, whose fairness multiplies the states). The pool's decisions are atomic, as they are under its lock; drivers, clients and the
- * timer act whenever they like. An event carries the generation of the machine it is about.
+ * Two machines, three requests (two for the liveness run, whose fairness multiplies the states). The pool's decisions
+ * are atomic, as they are under its lock; drivers, clients and the timer act whenever they like. An event carries the
+ * generation of the machine it is about.
+ *
+ * With -DPATIENT no client leaves: then every request must be served, whatever crashes (liveness).
  *
  *   -DSPLIT_PAUSE   the idle check and the change to pausing are two steps: must fail
  *   -DNO_GENERATION events are applied to whatever is in the slot: must fail
- *   -DLOST_WAKE     a returned lease does not look at the queue: must fail (liveness)
+ *   -DLOST_WAKE     a returned lease does not look at the queue: must fail (the watch sees an idle machine beside it)
+ *   -DNO_RESTART    nothing is started for those who wait when a machine dies: must fail (liveness)
  */
 #define MACHINES 2
 #ifndef REQUESTS
@@ -129,6 +133,7 @@ proctype Client(byte r) {
     }
     if
     :: atomic { request[r] == holding -> skip }
+#ifndef PATIENT
     :: atomic {                                       /* the client leaves */
         request[r] == waiting ->
         for (i : 0 .. REQUESTS - 1) {
@@ -139,6 +144,7 @@ proctype Client(byte r) {
         }
         order[r] = 0; waiters--; request[r] = ended }
        goto done
+#endif
     fi;
     atomic {                                          /* the lease is returned */
         request[r] = ended;
@@ -186,7 +192,11 @@ end:
         assert(staleGeneration[m] < generation[m] || machine[m] == free)
 #endif
        }
-    :: atomic { crashes > 0 && machine[m] != free -> crashes--; bury(m); provision() }
+    :: atomic { crashes > 0 && machine[m] != free -> crashes--; bury(m);
+#ifndef NO_RESTART
+        provision()
+#endif
+       }
     od
 }
 

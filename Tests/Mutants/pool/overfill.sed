@@ -1,2 +1,2 @@
 # MachineTable.swift: a full machine takes one more
-s/slots\[slot\].inflight < concurrency else/slots[slot].inflight <= concurrency else/
+s/slots\[slot\].inflight < cap else/slots[slot].inflight <= cap else/
