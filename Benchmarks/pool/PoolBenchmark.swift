@@ -5,44 +5,51 @@ import MachinePool
 @main
 enum PoolBenchmark {
     static func main() {
-        decisions(machines: 1000)
+        for checks in [false, true] {
+            for policy in PolicyKind.allCases { decisions(machines: 1000, policy, checks: checks) }
+        }
     }
 
     /// Requests that come and go on a pool of running machines, most of them busy: one arrival and one return are two.
-    private static func decisions(machines: Int) {
-        for policy in PolicyKind.allCases {
-            var configuration = PoolConfiguration()
-            configuration.min = machines
-            configuration.max = machines
-            configuration.startsInFlight = machines
-            configuration.policy = policy
-            var state = PoolState(configuration: configuration)
-            var time = PoolTime(nanoseconds: 1)
-            for action in state.handle(.timerFired, at: time) {
-                if case .start(let machine, _) = action { _ = state.handle(.machine(.ready(machine)), at: time) }
-            }
-            var random = SplitMix64(seed: 1)
-            var leases: [MachineRef] = []
-            var ticket: UInt64 = 0
-            let count = 2_000_000
-            let start = processorTime()
-            for _ in 0..<count {
-                time = time + 1000
-                if leases.count < machines / 10 || leases.count < machines && random.next() & 1 == 0 {
-                    ticket += 1
-                    let actions = state.handle(.requestArrived(Ticket(number: ticket), priority: false), at: time)
-                    for action in actions {
-                        if case .grant(_, let grant) = action { leases.append(grant.machine) }
-                    }
-                } else {
-                    let index = random.below(leases.count)
-                    leases.swapAt(index, leases.count - 1)
-                    _ = state.handle(.leaseEnded(leases.removeLast(), .ok, held: 1000), at: time)
-                }
-            }
-            let seconds = processorTime() - start
-            print("\(policy.rawValue): \(Int(Double(count) / seconds)) decisions/s with \(machines) machines")
+    /// `checks`: with the rules checked after each event, as in a running gateway.
+    private static func decisions(machines: Int, _ policy: PolicyKind, checks: Bool) {
+        var configuration = PoolConfiguration()
+        configuration.min = machines
+        configuration.max = machines
+        configuration.startsInFlight = machines
+        configuration.policy = policy
+        var state = PoolState(configuration: configuration)
+        var watch = PoolWatch(concurrency: 1)
+        var time = PoolTime(nanoseconds: 1)
+        func decide(_ event: PoolEvent) -> [PoolAction] {
+            let actions = state.handle(event, at: time)
+            if checks { _ = watch.check(state, after: event, actions, at: time) }
+            return actions
         }
+        for action in decide(.timerFired) {
+            if case .start(let machine, _) = action { _ = decide(.machine(.ready(machine))) }
+        }
+        var random = SplitMix64(seed: 1)
+        var leases: [MachineRef] = []
+        var ticket: UInt64 = 0
+        let count = 2_000_000
+        let start = processorTime()
+        for _ in 0..<count {
+            time = time + 1000
+            if leases.count < machines / 10 || leases.count < machines && random.next() & 1 == 0 {
+                ticket += 1
+                for action in decide(.requestArrived(Ticket(number: ticket), priority: false)) {
+                    if case .grant(_, let grant) = action { leases.append(grant.machine) }
+                }
+            } else {
+                let index = random.below(leases.count)
+                leases.swapAt(index, leases.count - 1)
+                _ = decide(.leaseEnded(leases.removeLast(), .ok, held: 1000))
+            }
+        }
+        let rate = Int(Double(count) / (processorTime() - start))
+        let what = checks ? "every rule checked, \(watch.violations) broken" : "no checks"
+        print("\(policy.rawValue): \(rate) decisions/s with \(machines) machines, \(what)")
     }
 
     /// Seconds of processor time, so that a busy machine does not change the figure.

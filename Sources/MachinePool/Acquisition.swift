@@ -67,7 +67,8 @@ extension PoolState {
     /// True if no machine serves or is coming, and none may be started yet.
     @inline(__always)
     private func isFailing(at now: PoolTime) -> Bool {
-        guard breaker.isOpen else { return false }
+        // Closed or not: a waiter to whom no start can come in time learns that now.
+        guard breaker.isOpen || breaker.nextPermit > now + queueTimeout else { return false }
         if serving + table.count(.paused) + table.count(.pausing) - startsInFlight > 0 { return false }
         // One machine is being tried: as many requests as it can take may wait for it.
         if startsInFlight > 0 { return queue.count >= startsInFlight * concurrency }
@@ -101,19 +102,24 @@ extension PoolState {
             learned?.answered(held: held, at: now)
             followLearned()
             policy.served(serviceTime.value)
-            breaker.recordSuccess()
+            breaker.recordSuccess(of: table.slots[slot].bornAt)
             clearStrikes(slot)
             table.update(slot) { $0.served += 1 }
         case .upstreamFailed:
             totals.failed += 1
             strike(slot, at: now)
+        case .unreachable:
+            totals.failed += 1
+            // It fails quickly and so looks idle: given another chance it would draw the next requests to itself.
+            strike(slot, by: Self.strikesAllowed, at: now)
         case .aborted:
             totals.aborted += 1
         }
-        if table.slots[slot].state == .draining {
-            if table.slots[slot].inflight == 0 { stop(slot, .recycled, at: now) }
-        } else if isWorn(slot) {
-            retire(slot, at: now)
+        switch table.slots[slot].state {
+        case .draining: if table.slots[slot].inflight == 0 { stop(slot, .recycled, at: now) }
+        // Not one that was stopped just now for failing its requests: nothing may follow a machine that is leaving.
+        case .idle, .busy: if isWorn(slot) { retire(slot, at: now) }
+        default: break
         }
     }
 }

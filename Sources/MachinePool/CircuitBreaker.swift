@@ -24,6 +24,7 @@ package struct CircuitBreaker: Sendable {
     /// When the starts of this series of failures were made, newest last; never longer than `startsPerWindow`.
     private var recent: [PoolTime] = []
     private var goodSince: PoolTime?
+    private var failedAt = PoolTime.zero
 
     package init(limits: Limits) { self.limits = limits }
 
@@ -52,6 +53,7 @@ package struct CircuitBreaker: Sendable {
         // A start made before the first failure was not written down yet.
         if failures == 0 || recent.last.map({ $0 < startedAt }) ?? true { remember(startedAt) }
         failures += 1
+        failedAt = now
         lastReason = reason
         let doublings = min(failures - 1, 20)
         let delay = min(limits.firstDelay.nanoseconds << Int64(doublings), limits.longestDelay.nanoseconds)
@@ -65,9 +67,9 @@ package struct CircuitBreaker: Sendable {
         if goodSince == nil { goodSince = now }
     }
 
-    /// A machine answered a request, or lived long enough.
-    package mutating func recordSuccess() {
-        if failures > 0 { reset() }
+    /// A machine that became ready at `born` answered a request. One from before the last failure says nothing of starts.
+    package mutating func recordSuccess(of born: PoolTime) {
+        if failures > 0, born >= failedAt { reset() }
     }
 
     private mutating func reset() {

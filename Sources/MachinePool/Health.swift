@@ -3,10 +3,11 @@ extension PoolState {
     /// Failures in a row after which a machine is suspect.
     static let strikesAllowed = 2
 
-    mutating func strike(_ slot: Int, at now: PoolTime) {
-        table.update(slot) { $0.strikes += 1 }
-        guard table.slots[slot].strikes >= Self.strikesAllowed else { return }
-        if table.slots[slot].strikes == Self.strikesAllowed { suspects += 1 }
+    mutating func strike(_ slot: Int, by strikes: Int = 1, at now: PoolTime) {
+        let before = table.slots[slot].strikes
+        table.update(slot) { $0.strikes += strikes }
+        guard before + strikes >= Self.strikesAllowed else { return }
+        if before < Self.strikesAllowed { suspects += 1 }
         // When every machine looks bad the fault is elsewhere, and no machine would be worse than a bad one.
         let ready = table.count(.idle) + table.count(.busy) + table.count(.paused)
         guard ready > suspects, table.slots[slot].state != .draining else { return }

@@ -23,6 +23,9 @@ extension PoolState {
         require(
             "I8", totals.requests == ends + inflight + queue.count,
             "\(totals.requests) accepted, \(ends) ended, \(inflight) in flight, \(queue.count) queued")
+        require(
+            "I14", retiring.map { table.isServing($0) } ?? true,
+            "a machine is replaced that does not serve")
         require("I11", startsInFlight <= configuration.startsInFlight, "\(startsInFlight) starts in flight")
         if used > limit {
             let cold = table.count(.paused) + idle
@@ -93,6 +96,10 @@ extension PoolState {
 }
 
 extension MachineTable {
+    func isServing(_ machine: MachineRef) -> Bool {
+        slot(of: machine).map { !MachineState.leaving.contains(slots[$0].state) } ?? false
+    }
+
     /// Machines that do not come back.
     var leavingCount: Int { count(.draining) + count(.stopping) + count(.failed) }
 }

@@ -47,8 +47,10 @@ package enum StopReason: String, Sendable, Codable {
 package enum LeaseOutcome: String, Sendable {
     /// The machine answered, whatever the status.
     case ok
-    /// The machine refused the connection, broke it, or did not answer in time.
+    /// The machine broke the connection, or did not answer in time.
     case upstreamFailed
+    /// Nothing listens in the machine any more, or it is gone.
+    case unreachable
     /// The client left, or the lease was dropped.
     case aborted
 }

@@ -2,19 +2,19 @@
 ///
 /// What costs the same for any number of machines is checked after every event; the machines are looked at one by one
 /// once a second at most.
-struct PoolWatch: Sendable {
+package struct PoolWatch: Sendable {
     private static let tableEvery: Int64 = 1_000_000_000
 
-    private(set) var violations = 0
+    package private(set) var violations = 0
     private var ledger: PoolLedger
     private var tableDue = PoolTime.zero
 
-    init(concurrency: Int) { ledger = PoolLedger(concurrency: concurrency) }
+    package init(concurrency: Int) { ledger = PoolLedger(concurrency: concurrency) }
 
     /// What to tell people about the first broken rule of this run, which is worth more than all that follow from it.
-    mutating func check(_ state: PoolState, after event: PoolEvent, _ actions: [PoolAction], at now: PoolTime)
-        -> String?
-    {
+    package mutating func check(
+        _ state: borrowing PoolState, after event: PoolEvent, _ actions: [PoolAction], at now: PoolTime
+    ) -> String? {
         var broken = ledger.book(event, actions)
         if now >= tableDue {
             tableDue = now + Self.tableEvery

@@ -135,6 +135,49 @@ import Testing
         #expect(pool.state.table.slots[0].state == .idle)
     }
 
+    @Test func `a machine that nobody can reach is replaced at once, but not the last one`() {
+        var pool = Steps {
+            $0.min = 2; $0.max = 2
+        }
+        pool.send(.timerFired)
+        pool.ready(0, 1)
+        pool.ready(1, 2)
+        pool.request()
+        pool.end(1, 2, .unreachable)
+        #expect(pool.lines == ["stop 1.2 unhealthy"])
+        pool.send(.machine(.gone(pool.machine(1, 2))))
+        pool.request()
+        pool.end(0, 1, .unreachable)
+        #expect(pool.state.table.slots[0].state == .idle && pool.state.violations().isEmpty)
+    }
+
+    @Test func `starts that fail beside machines that serve become rare as well`() {
+        var pool = Steps { $0.max = 2 }
+        pool.request()
+        pool.ready(0, 1)
+        var starts = 0
+        // Whatever is started ends at once.
+        func fail() {
+            while case .start(let machine, _)? = pool.actions.first(where: { $0.line.hasPrefix("boot") }) {
+                starts += 1
+                pool.send(.machine(.gone(machine, reason: "exit 1")))
+            }
+        }
+        for _ in 0..<600 {
+            for _ in 0..<2 {
+                pool.request()
+                fail()
+            }
+            for _ in 0..<2 {
+                pool.end(0, 1)
+                fail()
+            }
+            pool.pass(100)
+            fail()
+        }
+        #expect(starts > 2 && starts <= 11, "\(starts) starts in a minute")
+    }
+
     @Test func `a worn machine serves until its successor is ready`() {
         var pool = Steps {
             $0.min = 1; $0.max = 2; $0.maxRequests = 1
@@ -149,6 +192,23 @@ import Testing
         pool.ready(1, 2)
         pool.end(0, 1)
         #expect(pool.lines == ["stop 0.1 recycled"])
+    }
+
+    @Test func `a worn machine that fails its last requests is replaced once`() {
+        var pool = Steps {
+            $0.max = 3; $0.min = 2; $0.maxRequests = 1
+        }
+        pool.send(.timerFired)
+        pool.ready(0, 1)
+        pool.ready(1, 2)
+        for outcome in [LeaseOutcome.ok, .upstreamFailed, .upstreamFailed] {
+            pool.request()
+            pool.end(1, 2, outcome)
+        }
+        pool.send(.machine(.gone(pool.machine(1, 2))))
+        pool.ready(2, 3)
+        #expect(pool.live(seconds: 20).isEmpty)
+        #expect(pool.state.violations().isEmpty && pool.state.table.used == 2)
     }
 
     @Test func `a smaller memory budget ends the coldest machines`() {

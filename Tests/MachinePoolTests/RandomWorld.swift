@@ -14,6 +14,8 @@ struct RandomWorld {
     private var open: [PoolAction] = []
     private var seen: [MachineRef] = []
     private var wake: PoolTime?
+    /// The request that came when all was well again.
+    private var patient: Ticket?
     private(set) var isDrained = false
     private(set) var failures: [String] = []
     private(set) var log: [String] = []
@@ -60,7 +62,7 @@ struct RandomWorld {
         switch random.below(100) {
         case 0..<30: arrive(priority: random.chance(0.1))
         case 30..<35: leave()
-        case 35..<58: endLease(random.chance(0.85) ? .ok : random.chance(0.5) ? .upstreamFailed : .aborted)
+        case 35..<58: endLease(random.chance(0.85) ? .ok : [.upstreamFailed, .unreachable, .aborted][random.below(3)])
         case 58..<88: answer(healthy: random.chance(0.85))
         case 88..<90: crash()
         case 90..<93: repeatOldEvent()
@@ -150,7 +152,11 @@ struct RandomWorld {
                 if state.table.slots[grant.machine.slot].inflight > state.concurrency {
                     failures.append("I1: \(grant.machine) holds more than the \(state.concurrency) that were learned")
                 }
-            case .reject(let ticket, _): waiting.removeAll { $0 == ticket }
+            case .reject(let ticket, let rejection):
+                waiting.removeAll { $0 == ticket }
+                if case .queueTimeout = rejection, ticket == patient {
+                    failures.append("I18: \(ticket.number) waited in vain, \(state.breaker)")
+                }
             case .start(let machine, _):
                 seen.append(machine)
                 if state.table.used > state.limit { failures.append("I15: a start beyond the memory budget") }
@@ -170,6 +176,9 @@ struct RandomWorld {
     /// From now on every start succeeds and every lease ends: then nobody may be left waiting (I18).
     private mutating func settle() {
         apply(.memoryBudget(nil))
+        // Who comes now is served within the time-out, or told at once that machines do not stay up.
+        patient = Ticket(number: tickets + 1)
+        arrive(priority: false)
         var rounds = 0
         while !state.queue.isEmpty || !leases.isEmpty || !open.isEmpty, rounds < 400, failures.isEmpty {
             while !open.isEmpty { answer(healthy: true) }
