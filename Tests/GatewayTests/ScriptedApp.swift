@@ -19,6 +19,7 @@ final class ScriptedApp: Sendable {
         var connections = 0
         var closed = 0
         var received = 0
+        var lastSend: ContinuousClock.Instant?
     }
 
     typealias Script = @Sendable (_ request: String, _ connection: Int) -> [Step]
@@ -124,7 +125,9 @@ private final class AppHandler: ChannelInboundHandler {
         }
         let rest = steps.dropFirst()
         switch step {
-        case .send(let text): context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+        case .send(let text):
+            log.withLockedValue { $0.lastSend = .now }
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
         case .bytes(let count):
             let bound = NIOLoopBound((self, context, rest), eventLoop: context.eventLoop)
             return write(count, context).whenComplete { _ in
