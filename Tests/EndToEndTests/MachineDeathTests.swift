@@ -38,7 +38,8 @@ extension EndToEnd {
                 #expect(answer.status == 502 && answer.headers["x-fcctl-error"] == "instance-broke-connection")
                 // curl's words for a body that is short, or a connection that was reset.
                 for program in [events, large, old] {
-                    #expect([18, 56].contains(try program.wait(within: 30)), "\(program.command) \(program.status as Any)")
+                    #expect(
+                        [18, 56].contains(try program.wait(within: 30)), "\(program.command) \(program.status as Any)")
                 }
             }
             print("requests of a killed machine ended after \(spans)")

@@ -20,7 +20,9 @@ final class TargetApp: ChannelInboundHandler {
         var buffer = unwrapInboundIn(data)
         input.writeBuffer(&buffer)
         while let head = input.readHead() {
-            guard let from = head.firstIndex(of: 0x20), let to = head[(from + 1)...].firstIndex(of: 0x20) else { return }
+            guard let from = head.firstIndex(of: 0x20), let to = head[(from + 1)...].firstIndex(of: 0x20) else {
+                return
+            }
             let target = head[(from + 1)..<to]
             var out = context.channel.allocator.buffer(capacity: 128 + target.count)
             switch target.count % 3 {
@@ -28,7 +30,8 @@ final class TargetApp: ChannelInboundHandler {
                 out.writeString("HTTP/1.1 200 OK\r\nContent-Length: \(target.count)\r\n\r\n")
                 out.writeBytes(target)
             case 1:
-                out.writeString("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\(String(target.count, radix: 16))\r\n")
+                out.writeString(
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\(String(target.count, radix: 16))\r\n")
                 out.writeBytes(target)
                 out.writeString("\r\n0\r\n\r\n")
             default:
@@ -66,7 +69,8 @@ final class TargetClient: ChannelInboundHandler {
         self.done = done
     }
 
-    static func run(_ name: String, port: Int, count: Int, batch: Int, on group: any EventLoopGroup) async throws -> Int {
+    static func run(_ name: String, port: Int, count: Int, batch: Int, on group: any EventLoopGroup) async throws -> Int
+    {
         let loop = group.next()
         let done = loop.makePromise(of: Int.self)
         let channel = try await ClientBootstrap(group: loop)
@@ -122,7 +126,9 @@ extension ByteBuffer {
         withUnsafeReadableBytes { bytes in
             guard bytes.count >= 4 else { return nil }
             for index in 3..<bytes.count
-            where bytes[index] == 0x0a && bytes[index - 1] == 0x0d && bytes[index - 2] == 0x0a && bytes[index - 3] == 0x0d {
+            where bytes[index] == 0x0a && bytes[index - 1] == 0x0d && bytes[index - 2] == 0x0a
+                && bytes[index - 3] == 0x0d
+            {
                 return index + 1
             }
             return nil

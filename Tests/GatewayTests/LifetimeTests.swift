@@ -82,6 +82,40 @@ import Testing
         }
     }
 
+    @Test func `a drain under load loses no request that was sent`() async throws {
+        try await withGateway { request, _ in
+            request.contains("/slow") ? [.wait(.milliseconds(100)), ok("x")] : [ok("x")]
+        } configure: { _, pool in
+            pool.concurrency = 100
+        } _: { fixture in
+            let outcomes = try await withThrowingTaskGroup(of: (answered: Int, lost: Int).self) { tasks in
+                for number in 0..<16 {
+                    let client = try await fixture.client()
+                    tasks.addTask {
+                        var answered = 0
+                        while true {
+                            // Sending fails on a connection that was closed without a word.
+                            guard (try? await client.send(get(number % 4 == 0 ? "/slow" : "/"))) != nil else {
+                                return (answered, 1)
+                            }
+                            let response = try await client.response()
+                            guard response.hasPrefix("HTTP/1.1 200 ") && response.hasSuffix("x") else {
+                                return (answered, 1)
+                            }
+                            answered += 1
+                            if response.contains("Connection: close\r\n") { return (answered, 0) }
+                        }
+                    }
+                }
+                try await Task.sleep(for: .milliseconds(300))
+                await fixture.gateway.drain(deadline: .seconds(10))
+                return try await tasks.reduce(into: []) { $0.append($1) }
+            }
+            #expect(outcomes.map(\.lost) == Array(repeating: 0, count: 16))
+            #expect(outcomes.map(\.answered).reduce(0, +) > 16)
+        }
+    }
+
     @Test func `a drain does not wait beyond its deadline`() async throws {
         try await withGateway { _, _ in
             [.wait(.seconds(60))]

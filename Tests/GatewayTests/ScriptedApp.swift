@@ -10,8 +10,8 @@ final class ScriptedApp: Sendable {
         case bytes(Int)
         case wait(Duration)
         case close, reset, halfClose
-        /// Answer everything from now on with itself.
-        case echo
+        /// Answer everything from now on with itself, and the end with this many bytes.
+        case echo(last: Int = 0)
     }
 
     struct Log: Sendable {
@@ -63,6 +63,7 @@ private final class AppHandler: ChannelInboundHandler {
     private var input = ByteBuffer()
     private var number = 0
     private var isEcho = false
+    private var last = 0
     private var isBusy = false
 
     init(_ script: @escaping ScriptedApp.Script, _ log: NIOLockedValueBox<ScriptedApp.Log>) {
@@ -82,7 +83,12 @@ private final class AppHandler: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+        guard case .inputClosed? = event as? ChannelEvent else { return }
+        if last > 0 { context.writeAndFlush(wrapOutboundOut(ByteBuffer(repeating: 0x79, count: last)), promise: nil) }
+        // Behind what is still to be written.
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
+            context.close(promise: nil)
+        }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -147,7 +153,9 @@ private final class AppHandler: ChannelInboundHandler {
             (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
                 .whenFailure { _ in }
             context.close(promise: nil)
-        case .echo: isEcho = true
+        case .echo(let last):
+            isEcho = true
+            self.last = last
         }
         perform(rest, context)
     }

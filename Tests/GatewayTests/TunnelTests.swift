@@ -9,7 +9,7 @@ import Testing
 
     @Test func `after the app's 101 bytes pass both ways, early ones too, until one side ends`() async throws {
         try await withGateway { _, _ in
-            [.send(Self.switching + "hi"), .echo]
+            [.send(Self.switching + "hi"), .echo()]
         } _: { fixture in
             let client = try await fixture.client()
             try await client.send(get("/ws", Self.upgrade) + "early")
@@ -66,6 +66,59 @@ import Testing
             try await second.send(get("/idle", Self.upgrade))
             #expect(try await second.readAll().hasSuffix("\r\n\r\n"))
             #expect(try await fixture.isAtRest())
+        }
+    }
+
+    @Test func `each direction of a tunnel ends by itself`() async throws {
+        let size = 3 << 20
+        try await withGateway { request, _ in
+            request.contains("/app")
+                ? [.send(Self.switching + "bye"), .halfClose, .echo()] : [.send(Self.switching), .echo(last: size)]
+        } _: { fixture in
+            // The client has said everything, and the app answers that with a lot.
+            let client = try await fixture.client()
+            try await client.send(get("/client", Self.upgrade))
+            _ = try await client.read(until: "\r\n\r\n")
+            try await client.send("question")
+            try await client.halfClose()
+            #expect(try await client.drain() == "question".utf8.count + size)
+            // The app has said everything, and the client goes on.
+            let other = try await fixture.client()
+            try await other.send(get("/app", Self.upgrade))
+            #expect(try await other.readAll().hasSuffix("bye"))
+            let before = fixture.app.seen.received
+            try await other.send("still here")
+            let app = fixture.app
+            #expect(try await fixture.eventually { app.seen.received >= before + "still here".utf8.count })
+            try await other.close()
+            #expect(try await fixture.isAtRest())
+        }
+    }
+
+    @Test func `half a tunnel lasts no longer than a silent body, and SIGTERM leaves a whole one its time`()
+        async throws
+    {
+        try await withGateway { request, _ in
+            request.contains("/half")
+                ? [.send(Self.switching), .halfClose, .echo()] : [.send(Self.switching), .echo()]
+        } configure: { gateway, _ in
+            gateway.timeouts.bodyIdle = .milliseconds(200)
+            gateway.timeouts.tunnelDrain = .milliseconds(400)
+        } _: { fixture in
+            let half = try await fixture.client()
+            try await half.send(get("/half", Self.upgrade))
+            #expect(try await half.readAll().hasSuffix("\r\n\r\n"))
+            #expect(try await fixture.isAtRest())
+            let whole = try await fixture.client()
+            try await whole.send(get("/whole", Self.upgrade))
+            _ = try await whole.read(until: "\r\n\r\n")
+            let began = ContinuousClock.now
+            async let drained: Void = fixture.gateway.drain(deadline: .seconds(20))
+            try await whole.send("ping")
+            #expect(try await whole.read(until: "ping") == "ping")
+            #expect(try await whole.readAll() == "")
+            await drained
+            #expect(ContinuousClock.now - began < .seconds(15))
         }
     }
 }

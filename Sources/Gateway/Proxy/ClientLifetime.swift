@@ -117,11 +117,16 @@ extension ClientHandler {
     func drain() {
         switch phase {
         case .head where transport.isStream: break
-        case .head where pending.readableBytes == 0: closeAfterFlush()
         case .events: abort()
+        case .exchange where stage == .responding: break  // its head is out already and said nothing of an end
         case .head, .exchange: closesAfter = true
         case .tunnel, .closing, .closed: break
         }
+    }
+
+    /// Closes a connection on which no request has begun.
+    func endIdle() {
+        if phase == .head, pending.readableBytes == 0 { closeAfterFlush() }
     }
 
     // MARK: Tunnel

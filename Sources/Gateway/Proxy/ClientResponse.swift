@@ -126,10 +126,13 @@ extension ClientHandler {
         record()
         sequence += 1
         lastMoment = 0
-        if closesAfter || worker.isDraining || isInputClosed && pending.readableBytes == 0 { return closeAfterFlush() }
+        let isLast = worker.isDraining && transport.isStream || isInputClosed && pending.readableBytes == 0
+        if closesAfter || isLast { return closeAfterFlush() }
         phase = .head
         isRequestDone = true
         arm(.keepAlive, worker.timers.keepAlive)
+        // A client that was not told to close may ask once more, and is told then.
+        if worker.isDraining { deadline = Worker.now() &+ Worker.lastCall }
         if pending.readableBytes > 0 { processInput() }
         resumeReading()
     }

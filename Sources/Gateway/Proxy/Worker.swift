@@ -59,6 +59,9 @@ final class Worker {
         additions.date = DateLine.make()
     }
 
+    /// How long idle connections outlive the beginning of a drain.
+    static let lastCall: UInt64 = 250_000_000
+
     /// Nanoseconds on the monotonic clock.
     static func now() -> UInt64 { NIODeadline.now().uptimeNanoseconds }
 
@@ -113,7 +116,13 @@ final class Worker {
         whenDrained.append(promise)
         for link in Array(links.values) { link.drain() }
         for client in Array(clients) { client.drain() }
-        if isEmpty { announceDrained() }
+        if isEmpty { return announceDrained() }
+        // A request may be on its way on a connection that looks idle: it is still answered, and told to close.
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        loop.scheduleTask(in: .nanoseconds(Int64(Self.lastCall))) {
+            let worker = bound.value
+            for client in Array(worker.clients) { client.endIdle() }
+        }
     }
 
     /// Ends the tunnels that are still open.
