@@ -91,6 +91,8 @@ final class ClientHandler: ChannelDuplexHandler {
 
     // Output
     var isWritable = true
+    /// The kernel did not take everything; until it has, nothing more is read for this client.
+    private var isBehind = false
     var closesAfter = false
     var framing = ClientFraming.none
     var informational = 0
@@ -190,6 +192,28 @@ final class ClientHandler: ChannelDuplexHandler {
         guard isReadHeld, mayRead, let context else { return }
         isReadHeld = false
         context.read()
+    }
+
+    var takesMore: Bool { isWritable && !isBehind }
+
+    /// Call after a flush within a response. The channel's own mark lets a hundred kilobytes wait, and streams are many.
+    func stallIfBehind() {
+        // A stream of HTTP/2 has a window of its own, and its channel no such option.
+        guard !isBehind, !transport.isStream, let context else { return }
+        // A channel that cannot tell has taken everything.
+        let waiting = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+        guard waiting > 0 else { return }
+        isBehind = true
+        worker.renewOut()
+        if phase == .exchange { clientIsSlow(waiting: waiting) }
+        let bound = NIOLoopBound(self, eventLoop: worker.loop)
+        // Done when everything before it has left.
+        context.writeAndFlush(wrapOutboundOut(worker.empty)).whenComplete { _ in
+            let client = bound.value
+            client.isBehind = false
+            if client.phase == .exchange, client.stage == .responding { client.progressed() }
+            client.upstream?.resumeReading()
+        }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {

@@ -51,7 +51,7 @@ extension ClientHandler {
 
     private func expireResponse() {
         // A stream that takes anything becomes writable, and what comes then sets the time anew.
-        if isWritable || transport.isStream {
+        if takesMore || transport.isStream {
             story.note(.silentResponse)
             return abort()
         }
@@ -69,7 +69,13 @@ extension ClientHandler {
 
     /// The machine said something: the client has time to take it, or the machine has time until it speaks again.
     func progressed() {
-        arm(.response, isWritable ? worker.timers.responseIdle : worker.timers.bodyIdle)
+        arm(.response, takesMore ? worker.timers.responseIdle : worker.timers.bodyIdle)
+    }
+
+    /// The client has not taken all that was written: from now on it must keep to the minimum rate.
+    func clientIsSlow(waiting: Int) {
+        drainedBytes = writtenBytes - waiting
+        arm(.response, worker.timers.bodyIdle)
     }
 
     /// The client will send nothing more. It may still want its answer, or be gone altogether.
@@ -126,7 +132,7 @@ extension ClientHandler {
 
     /// Closes a connection on which no request has begun.
     func endIdle() {
-        if phase == .head, pending.readableBytes == 0 { closeAfterFlush() }
+        if phase == .head, pending.readableBytes == 0, !transport.isStream { closeAfterFlush() }
     }
 
     // MARK: Tunnel

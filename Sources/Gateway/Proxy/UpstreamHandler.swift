@@ -2,6 +2,21 @@ import HTTPWire
 import MachinePool
 import NIOCore
 
+/// How much one read from a machine may bring.
+enum ReadSize {
+    /// For streams of unknown length: what a client does not take is held in memory, and streams are many.
+    case small
+    /// For bodies.
+    case large
+
+    var allocator: AdaptiveRecvByteBufferAllocator {
+        switch self {
+        case .small: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 2048, maximum: 4096)
+        case .large: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 262_144)
+        }
+    }
+}
+
 /// The machine's side of the proxy: one connection, used for one exchange at a time.
 final class UpstreamHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
@@ -36,9 +51,14 @@ final class UpstreamHandler: ChannelDuplexHandler {
     var body = BodyDecoder(.none)
     var pending: ByteBuffer
     private var isReadHeld = false
+    private var reads = ReadSize.large
+    /// Not a stream of an HTTP/2 connection, whose channel knows no such option.
+    var ownsSocket = false
     var isInputClosed = false
     private var needsFlush = false
     var clientNeedsFlush = false
+    /// Bytes of this response's body.
+    var streamed = 0
 
     init(worker: Worker, machine: MachineRef, epoch: UInt64, lines: [UInt8], name: [UInt8]) {
         self.worker = worker
@@ -73,6 +93,14 @@ final class UpstreamHandler: ChannelDuplexHandler {
         context?.flush()
     }
 
+    /// Sets how much one read may bring.
+    func limitReads(_ size: ReadSize) {
+        guard size != reads, ownsSocket, let options = context?.channel.syncOptions else { return }
+        reads = size
+        // Fails only on a closed channel, which reads nothing.
+        try? options.setOption(.recvAllocator, value: size.allocator)
+    }
+
     func close() {
         isOpen = false
         context?.close(promise: nil)
@@ -95,7 +123,7 @@ final class UpstreamHandler: ChannelDuplexHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        if client?.isWritable ?? true { context.read() } else { isReadHeld = true }
+        if client?.takesMore ?? true { context.read() } else { isReadHeld = true }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -125,6 +153,7 @@ final class UpstreamHandler: ChannelDuplexHandler {
         guard clientNeedsFlush else { return }
         clientNeedsFlush = false
         client?.flush()
+        client?.stallIfBehind()
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {

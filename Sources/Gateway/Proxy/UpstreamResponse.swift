@@ -70,6 +70,7 @@ extension UpstreamHandler {
         } else {
             response = head
             body = BodyDecoder(head.framing)
+            streamed = 0
             phase = .body
             client.beginResponse(head, bytes, fields, self)
         }
@@ -95,6 +96,7 @@ extension UpstreamHandler {
                 spill(client)
                 pending.moveReaderIndex(forwardBy: at)
                 clientNeedsFlush = true
+                sizeReads()
                 return client.progressed()
             case .success(.data(let range)): pass(range, client)
             case .success(.complete):
@@ -105,12 +107,24 @@ extension UpstreamHandler {
         finish(client)
     }
 
+    /// A response that goes on is a body to be moved fast, or a stream that may go on for hours.
+    private func sizeReads() {
+        switch response.framing {
+        case .length, .none: limitReads(.large)
+        case .chunked, .untilClose: limitReads(streamed < Self.longStream ? .small : .large)
+        }
+    }
+
+    /// A stream that has brought this much is a body.
+    private static let longStream = 1 << 20
+
     private func spill(_ client: ClientHandler) {
         if worker.out.readableBytes > 0 { client.write(worker.out) }
     }
 
     /// Small pieces are copied behind what waits in `worker.out`; large ones are written as they are.
     private func pass(_ range: Range<Int>, _ client: ClientHandler) {
+        streamed += range.count
         let isChunked = client.framing == .chunked
         if isChunked { worker.out.writeChunkSize(range.count) }
         if range.count <= ClientHandler.copyLimit, worker.out.readableBytes <= ClientHandler.copyLimit {

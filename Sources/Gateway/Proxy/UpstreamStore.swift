@@ -125,12 +125,11 @@ final class UpstreamStore {
         _ descriptor: Int32, _ machine: MachineRef, _ epoch: UInt64, _ worker: Worker
     ) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
         let bound = NIOLoopBound(makeHandler(machine, epoch, worker), eventLoop: loop)
+        bound.value.ownsSocket = true
         return ClientBootstrap(group: loop)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 128 * 1024))
-            .channelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 4096, maximum: 262_144)
-            )
+            .channelOption(.recvAllocator, value: ReadSize.large.allocator)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(bound.value)

@@ -65,6 +65,9 @@ final class Worker {
     /// Nanoseconds on the monotonic clock.
     static func now() -> UInt64 { NIODeadline.now().uptimeNanoseconds }
 
+    /// What waits in a channel keeps the storage it was written from; one that has grown is not left to it.
+    func renewOut() { out = ByteBufferAllocator().buffer(capacity: 4096) }
+
     func add(_ client: ClientHandler) {
         client.index = clients.count
         clients.append(client)
