@@ -113,7 +113,8 @@ import Testing
             #expect(try await client.response().hasSuffix("alive"))
             apps[0].kill()
             for _ in 0..<5 {
-                try await client.send("POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 0\r\n\r\n")
+                // A POST on a connection whose end is still on its way could not be told from one that was lost.
+                try await client.send(get("/"))
                 #expect(try await client.response().hasSuffix("alive"))
             }
         }
