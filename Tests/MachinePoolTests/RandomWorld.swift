@@ -208,8 +208,8 @@ struct RandomWorld {
         let replaces = configuration.maxAge != nil || configuration.policy == .forecast
         if !replaces, seen.count > started { failures.append("I14: \(seen.count - started) starts at rest") }
         let rest = max(configuration.min, min(configuration.max, configuration.standby))
-        // A forecast may be waiting for the surge that it expects, but not for long.
-        for _ in 0..<60 where configuration.policy == .forecast && state.table.used > rest {
+        // A forecast may be waiting for a surge that it expects: two periods of an hour at most.
+        for _ in 0..<7200 where configuration.policy == .forecast && state.table.used > rest {
             pass(1_000_000_000)
             while !open.isEmpty { answer(healthy: true) }
         }

@@ -43,6 +43,7 @@ struct ForecastPolicy: Sendable {
     /// Machines that the rule wants without spare ones.
     private var base: Int
     private var running = 0
+    private var isQuiet = false
     private var service: Double?
     private var restoreCost = MovingMean(weight: 0.2)
     private var bootCost = MovingMean(weight: 0.2)
@@ -111,6 +112,7 @@ struct ForecastPolicy: Sendable {
     /// A request came and makes it `queued` and `inflight`; it got a machine at once, or waits.
     mutating func arrived(queued: Int, inflight: Int, served: Bool) {
         requests += 1
+        isQuiet = false
         // Where all that there may be are full, no rule could have helped.
         if !served, inflight < maximum * hard {
             late += 1
@@ -150,6 +152,8 @@ struct ForecastPolicy: Sendable {
             choose()
             base = expected(rules[chosen.rule], at: now)
         }
+        // Spare machines are for the load there has been: without any for so long, the pool rests at its minimum.
+        isQuiet = view.queued + view.inflight == 0 && held.highest(within: longest, before: now) == 0
         let size = floor(queued: view.queued, inflight: view.inflight)
         let isBusy = view.queued + view.inflight > 0 || size < view.alive
         let isOver = !isBusy && size <= minimum && (seasons.period == nil || !seasons.remembers(at: now))
@@ -162,7 +166,7 @@ struct ForecastPolicy: Sendable {
     /// Machines there have to be while so many requests are here.
     func floor(queued: Int, inflight: Int) -> Int {
         let level = max(base, worth(queued: queued, inflight: inflight))
-        return min(max(level + chosen.margin, minimum), maximum)
+        return min(max(level + (isQuiet ? 0 : chosen.margin), minimum), maximum)
     }
 
     /// Machines the requests that are here should have, at most `needed`.
