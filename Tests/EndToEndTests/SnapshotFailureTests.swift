@@ -36,7 +36,8 @@ extension EndToEnd {
                 let end = WallClock.seconds() + (failure == .silent ? 15 : 3600)
                 let (gateway, url) = try fcctl.serve(
                     [
-                        "demo", "--min", "0", "--max", "2", "--after-restore", "/until/\(end)000000000",
+                        "demo", "--min", "0", "--max", "2", "--standby", "0", "--after-restore",
+                        "/until/\(end)000000000",
                     ] + FirecrackerTests.options)
                 let id = try fcctl.untilCloned()
                 let files = fcctl.state.appending("snapshots").appending(id)
