@@ -39,11 +39,11 @@ struct ServeSession {
         } catch {
             await gateway.drain(deadline: .zero)
             await log.close()
-            await HostSweep.network(global.state)
+            await HostSweep.networkOfGateway(global.state)
             throw error
         }
         await log.close()
-        await HostSweep.network(global.state)
+        await HostSweep.networkOfGateway(global.state)
         withExtendedLifetime(lock) {}
     }
 

@@ -20,6 +20,12 @@ package enum NetworkSweep {
         try files.locked { () throws(HostNetworkError) in try sweep(tag, files) }
     }
 
+    /// Links of slots that somebody holds, or that go just now.
+    package static func links(of tag: NetworkTag) throws(HostNetworkError) -> [String] {
+        try translated { () throws(HostError) in try NetworkLink.list() }
+            .map(\.name).filter { EgressNumber(link: $0) != nil && $0.hasPrefix(tag.linkPrefix) }
+    }
+
     private static func sweep(_ tag: NetworkTag, _ files: UplinkFiles) throws(HostNetworkError) -> Report {
         var report = Report()
         let links = try translated { () throws(HostError) in try NetworkLink.list() }
