@@ -116,13 +116,13 @@ package struct MachineControl: Sendable {
         if case .gateway(let gateway) = record.owner { throw .ownedByGateway(record.name, gateway: gateway) }
         let records = records
         let lock = try await BlockingPool.run { () throws(MachineError) in try ChangeLock(record, records) }
+        defer { withExtendedLifetime(lock) {} }
         let current = try await BlockingPool.run { () throws(MachineError) in
             guard let current = try records.read(record.id) else { throw MachineError.unknown(record.name.text) }
             return current
         }
         if let refusal = operation.refusal(for: current.name, in: current.state, force: force) { throw refusal }
         try await body(self, current)
-        _ = lock
     }
 
     private func attach(_ record: MachineRecord) async throws(MachineError) -> any VirtualMachine {

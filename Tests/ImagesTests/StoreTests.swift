@@ -131,6 +131,21 @@ import Testing
         }
     }
 
+    @Test func `a root has its lock until it is there, also where the build is optimised`() throws {
+        try withScratch { scratch in
+            let store = ImageStore.scratch(scratch)
+            let isFree = {
+                let names = try Files.list(store.paths.state.locks).filter { RootKey(String($0.dropFirst(6))) != nil }
+                let name = try #require(names.first)
+                return try FileLock.tryLock(store.paths.state.locks.appending(name)) != nil
+            }
+            var wasFree: [Bool] = []
+            _ = try store.resolve(.demo) { _ in wasFree.append((try? isFree()) ?? true) }
+            #expect(!wasFree.isEmpty && !wasFree.contains(true))
+            #expect(try isFree())
+        }
+    }
+
     @Test func `the sweep takes what killed processes left and nothing that is in use`() throws {
         try withScratch { scratch in
             let store = ImageStore.scratch(scratch)

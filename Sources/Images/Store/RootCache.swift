@@ -45,6 +45,8 @@ extension ImageStore {
         _ contents: ImageContents, _ key: RootKey, _ name: String, _ progress: @escaping (ImageProgress) -> Void,
         holding lock: borrowing FileLock
     ) throws(ImageError) -> StoredImage {
+        // An optimised build drops a borrowed value before the body when the body never names it.
+        defer { withExtendedLifetime(lock) {} }
         if let (image, _) = load(key, name: name) { return image }
         let temporary = paths.building(key)
         do throws(ImageError) {
