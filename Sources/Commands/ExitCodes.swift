@@ -46,7 +46,8 @@ enum ExitCodes {
         case .ambiguous, .nameTaken, .illegal, .ownedByGateway: usage
         case .badRecord, .noCommand: badData
         case .image(let error): code(forImage: error)
-        case .appExited, .appNeverListened, .guestSilent, .guestDied, .network, .template, .canary: unavailable
+        case .appExited, .appNeverListened, .guestSilent, .guestDied, .kernelPanicked, .network, .template, .canary:
+            unavailable
         case .snapshot(let error): code(forSnapshot: error)
         case .guestBoot(let error): code(forGuestBoot: error)
         case .vmm(let error): code(forVMM: error)

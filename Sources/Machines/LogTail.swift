@@ -20,6 +20,13 @@ enum LogTail {
         return ConsoleReport(in: bytes)
     }
 
+    /// Why the guest's kernel gave up; nil when it did not.
+    static func panic(in folder: FilePath) -> KernelPanic? {
+        // Without a console log nothing was said.
+        guard let bytes = try? Files.read(MachineFiles(folder).console, limit: .max) else { return nil }
+        return KernelPanic(in: bytes)
+    }
+
     /// The end of a machine's console log; empty when there is none.
     static func console(in folder: FilePath) -> [String] {
         // Without a console there is nothing to quote, and the error it would go with is the one to report.

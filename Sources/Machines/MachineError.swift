@@ -19,6 +19,7 @@ package enum MachineError: Error, CustomStringConvertible {
     case guestSilent(after: Duration, log: [String])
     /// The guest or its VMM ended without a word from the agent.
     case guestDied(log: [String])
+    case kernelPanicked(KernelPanic)
     case noCommand(image: String)
     case guestBoot(GuestBootError)
     case vmm(VMMError)
@@ -52,7 +53,12 @@ package enum MachineError: Error, CustomStringConvertible {
             "the guest did not answer within \(after.components.seconds) s of its start; "
                 + "give it longer with --start-timeout"
                 + (log.isEmpty ? "" : MachineError.quote(log))
-        case .guestDied(let log): "the guest ended before the app was ready" + MachineError.quote(log)
+        case .guestDied(let log):
+            "the guest ended before the app was ready" + MachineError.quote(log)
+                + (log.isEmpty ? "; a kernel that is given far too little --mem ends so" : "")
+        case .kernelPanicked(let panic):
+            "the guest's kernel stopped before the app was ready: \(panic.reason)"
+                + (panic.isOutOfMemory ? "; give the machine more --mem" : "")
         case .noCommand(let image): "\(image) has neither Entrypoint nor Cmd, so there is nothing to run in it"
         case .guestBoot(let error): error.description
         case .vmm(let error): error.description

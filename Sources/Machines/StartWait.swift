@@ -76,7 +76,12 @@ struct StartWait: Sendable {
         switch LogTail.report(in: folder) {
         case .ended(let exit, let log): .appExited(exit, log: LogTail.lines(of: Array(log.utf8)))
         case .failed(let text): .guestDied(log: [text])
-        case nil: .guestDied(log: LogTail.console(in: folder))
+        case nil:
+            if let panic = LogTail.panic(in: folder) {
+                .kernelPanicked(panic)
+            } else {
+                .guestDied(log: LogTail.console(in: folder))
+            }
         }
     }
 
