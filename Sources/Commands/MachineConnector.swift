@@ -22,6 +22,7 @@ struct MachineConnector: UpstreamConnector {
                 } catch {
                     // A machine that has died says nothing: its request goes to another without waiting for the deadline.
                     guard driver.machine(machine) != nil else { throw UpstreamError.notRunning }
+                    if case .refused = error { throw UpstreamError.refused }
                     guard case .unanswered = error else { throw UpstreamError.unreachable(error.description) }
                     if ContinuousClock.now >= deadline { throw UpstreamError.timedOut }
                 }

@@ -110,8 +110,7 @@ extension PoolState {
             strike(slot, at: now)
         case .unreachable:
             totals.failed += 1
-            // It fails quickly and so looks idle: given another chance it would draw the next requests to itself.
-            strike(slot, by: Self.strikesAllowed, at: now)
+            giveUp(slot, at: now)
         case .aborted:
             totals.aborted += 1
         }

@@ -73,6 +73,13 @@ extension PoolState {
 
     /// Accounts for a machine that died without being told to.
     private mutating func lose(_ slot: Int, reason: String, at now: PoolTime) {
+        count(lost: slot, reason: reason, at: now)
+        leaveService(slot)
+        totals.failed += table.dropLeases(slot)
+    }
+
+    /// What its loss says of starts and snapshots.
+    mutating func count(lost slot: Int, reason: String, at now: PoolTime) {
         let machine = table.slots[slot]
         if machine.state == .restoring {
             // The snapshot may be at fault: the next start is a boot, until another snapshot is announced.
@@ -84,8 +91,6 @@ extension PoolState {
         }
         totals.deaths += 1
         lastFailure = reason
-        leaveService(slot)
-        totals.failed += table.dropLeases(slot)
     }
 
     private func probation(_ machine: MachineSlot) -> Int64 {

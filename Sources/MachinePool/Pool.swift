@@ -27,6 +27,8 @@ package final class Pool: Sendable {
     let driver: any MachineDriver
     let notices = NoticeBoard()
     let epoch: ContinuousClock.Instant
+    /// How long a request waits for a machine.
+    package let queueTimeout: Duration
     private let begun: Int64
     private let alarms: AsyncStream<PoolTime>
     let setAlarm: AsyncStream<PoolTime>.Continuation
@@ -38,6 +40,7 @@ package final class Pool: Sendable {
         let watch = PoolWatch(concurrency: state.configuration.concurrency)
         core = NIOLockedValueBox(Core(state: state, watch: watch, recorder: recorder))
         self.driver = driver
+        queueTimeout = state.configuration.queueTimeout
         epoch = .now
         begun = Self.clock()
         (alarms, setAlarm) = AsyncStream.makeStream(bufferingPolicy: .unbounded)

@@ -1,6 +1,7 @@
 import Gateway
 import Glibc
 import MachinePool
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Testing
@@ -120,6 +121,20 @@ import Testing
         }
     }
 
+    @Test func `a request waits for the process that takes the place of the only one`() async throws {
+        try await withProcesses(1) { fixture, apps in
+            apps[0].end()
+            let client = try await fixture.client()
+            // Nothing of it was sent, so that its method does not matter.
+            try await client.send("POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 0\r\n\r\n")
+            #expect(try await fixture.eventually { fixture.pool.status().requests.queued == 1 })
+            let marker = try LogFile()
+            let next = try MortalApp(marker: marker.path, port: apps[0].port)
+            #expect(try await client.response().hasSuffix("alive"))
+            withExtendedLifetime((marker, next)) {}
+        }
+    }
+
     // MARK: A machine that dies says nothing: whoever watches its VMM closes its connections
 
     enum Silence: String, CaseIterable {
@@ -140,6 +155,35 @@ import Testing
     @Test(arguments: Silence.allCases)
     func `the end of a silent machine ends what it holds at once`(_ phase: Silence) async throws {
         try await quickly { try await end(phase) }
+    }
+
+    @Test(arguments: [(deaths: 3, status: "200 OK"), (deaths: 4, status: "502 Bad Gateway")])
+    func `three deaths under the same request cost it nothing, and a fourth one is its own doing`(
+        _ deaths: Int, _ status: String
+    ) async throws {
+        let asked = NIOLockedValueBox(0)
+        try await withGateway { _, _ in
+            let number = asked.withLockedValue { count in
+                count += 1
+                return count
+            }
+            return number > deaths ? [ok("alive")] : [.wait(.seconds(60))]
+        } configure: { _, pool in
+            (pool.min, pool.max, pool.concurrency) = (5, 5, 1)
+        } _: { fixture in
+            #expect(try await fixture.eventually { fixture.pool.status().instances.idle == 5 })
+            let client = try await fixture.client()
+            try await client.send(get("/"))
+            for death in 1...deaths {
+                #expect(try await fixture.eventually { asked.withLockedValue { $0 } == death })
+                let machine = try #require(fixture.pool.status().machines.first { $0.active == 1 })
+                let dead = MachineRef(slot: machine.slot, generation: machine.generation)
+                fixture.pool.report(.failed(dead, reason: "the instance's VMM ended"))
+                await fixture.gateway.closeUpstreams(of: dead)
+            }
+            #expect(try await client.response().hasPrefix("HTTP/1.1 \(status)\r\n"))
+            #expect(try await fixture.isAtRest())
+        }
     }
 
     private func end(_ phase: Silence) async throws -> Duration {
@@ -190,15 +234,17 @@ import Testing
     }
 }
 
-/// Two processes behind a gateway, one request at a time for each, both ready.
-private func withProcesses(_ body: (Fixture, [MortalApp]) async throws -> Void) async throws {
+/// Processes behind a gateway, one request at a time for each, all ready.
+private func withProcesses(
+    _ count: Int = 2, _ body: (Fixture, [MortalApp]) async throws -> Void
+) async throws {
     let marker = try LogFile()
-    let apps = [try MortalApp(marker: marker.path), try MortalApp(marker: marker.path)]
+    let apps = try (0..<count).map { _ in try MortalApp(marker: marker.path) }
     try await withGateway({ _, _ in [] }, upstreams: apps.map { "127.0.0.1:\($0.port)" }) { gateway, pool in
-        (pool.min, pool.max, pool.concurrency) = (2, 2, 1)
+        (pool.min, pool.max, pool.concurrency) = (count, count, 1)
         gateway.repeatsIdempotencyKeys = true
     } _: { fixture in
-        #expect(try await fixture.eventually { fixture.pool.status().instances.idle == 2 })
+        #expect(try await fixture.eventually { fixture.pool.status().instances.idle == count })
         try await body(fixture, apps)
     }
     withExtendedLifetime(marker) {}

@@ -59,21 +59,23 @@ final class MortalApp: Sendable {
             serve(link)
 
         door = socket.socket()
-        door.bind(("127.0.0.1", 0))
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(("127.0.0.1", int(sys.argv[2])))
         door.listen(64)
         os.write(1, b"%d\n" % door.getsockname()[1])
         while True:
             threading.Thread(target=serve, args=door.accept()[:1], daemon=True).start()
         """#
 
-    init(marker: String) throws {
+    /// `port`: where another one listened before; 0: anywhere.
+    init(marker: String, port wanted: Int = 0) throws {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0, fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0 else { throw MortalAppError.cannotStart }
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         posix_spawn_file_actions_adddup2(&actions, ends[1], 1)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        let words = ["python3", "-c", Self.script, marker]
+        let words = ["python3", "-c", Self.script, marker, "\(wanted)"]
         var arguments = words.map { strdup($0) } + [nil]
         defer { for word in arguments { free(word) } }
         var started: pid_t = 0
@@ -92,6 +94,13 @@ final class MortalApp: Sendable {
     }
 
     func kill() { Glibc.kill(process, SIGKILL) }
+
+    /// Kills it and returns when its port is free.
+    func end() {
+        kill()
+        var information = siginfo_t()
+        waitid(P_PID, id_t(process), &information, WEXITED | WNOWAIT)
+    }
 
     deinit {
         kill()

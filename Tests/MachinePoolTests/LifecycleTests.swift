@@ -135,7 +135,7 @@ import Testing
         #expect(pool.state.table.slots[0].state == .idle)
     }
 
-    @Test func `a machine that nobody can reach is replaced at once, but not the last one`() {
+    @Test func `a machine in which nothing listens is replaced at once, and the last one too`() {
         var pool = Steps {
             $0.min = 2; $0.max = 2
         }
@@ -144,11 +144,34 @@ import Testing
         pool.ready(1, 2)
         pool.request()
         pool.end(1, 2, .unreachable)
-        #expect(pool.lines == ["stop 1.2 unhealthy"])
-        pool.send(.machine(.gone(pool.machine(1, 2))))
+        #expect(pool.lines == ["stop 1.2 failed"])
         pool.request()
         pool.end(0, 1, .unreachable)
-        #expect(pool.state.table.slots[0].state == .idle && pool.state.violations().isEmpty)
+        #expect(pool.lines == ["stop 0.1 failed"] && pool.state.violations().isEmpty)
+        pool.request()
+        pool.send(.machine(.gone(pool.machine(1, 2))))
+        pool.pass(400)
+        #expect(pool.lines == ["boot 1.3"])
+        pool.ready(1, 3)
+        #expect(pool.lines.contains("grant 3 on 1.3 booted"))
+    }
+
+    @Test func `machines in which nothing listens from the start open the circuit, however many requests met each`() {
+        var pool = Steps {
+            $0.min = 1; $0.max = 1; $0.concurrency = 2
+        }
+        pool.send(.timerFired)
+        for generation in UInt64(1)...3 {
+            pool.ready(0, generation)
+            pool.request()
+            pool.request()
+            pool.end(0, generation, .unreachable)
+            #expect(pool.state.table.slots[0].state == .draining)
+            pool.end(0, generation, .unreachable)
+            pool.send(.machine(.gone(pool.machine(0, generation))))
+            pool.pass(1000)
+        }
+        #expect(pool.state.breaker.isOpen && pool.state.violations().isEmpty)
     }
 
     @Test func `starts that fail beside machines that serve become rare as well`() {

@@ -13,7 +13,7 @@ extension ClientHandler {
         bodyBytes = 0
         windowBytes = 0
         attempts = 0
-        broken = nil
+        losses = 0
         hasSent = false
         informational = 0
         hasContinued = false
@@ -121,11 +121,23 @@ extension ClientHandler {
         if requestBytes.capacity > 2048 { requestBytes = worker.empty } else { requestBytes.clear() }
     }
 
+    /// Nothing was sent, so that any request may go to another machine.
     private func unreachable(_ error: UpstreamError) {
-        endLease(.upstreamFailed)
-        if attempts < 2, worker.budget.spend() { return again() }
+        switch error {
+        case .refused, .notRunning:
+            // Told so, the pool takes the machine out of service: the next try is another one's, or a new one's.
+            endLease(.unreachable)
+            if queued + started < waitLimit { return again() }
+        case .timedOut, .unreachable:
+            endLease(.upstreamFailed)
+            losses += 1
+            if losses < 3, worker.budget.spend() { return again() }
+        }
         fail(.unreachable(error), closes: false)
     }
+
+    /// Microseconds: who has waited so long, on all tries together, waits no more.
+    private var waitLimit: UInt64 { UInt64(max(0, worker.pool.queueTimeout.nanoseconds)) / 1000 }
 
     /// The connection broke, or brought nonsense, before the response was complete.
     func upstreamFailed(_ upstream: UpstreamHandler, _ failure: ProxyFailure) {
@@ -138,27 +150,28 @@ extension ClientHandler {
             endLease(.upstreamFailed)
             return phase == .tunnel ? closeAfterFlush() : abort(resets: framing == .untilClose)
         }
-        let wasKept = upstream.exchanges > 1
-        guard case .broken = failure, canReplay, upstream.isUntouched, mayRepeat(on: upstream.machine),
-            wasKept || worker.budget.spend()
-        else {
+        guard case .broken = failure, canReplay, upstream.isUntouched else {
             endLease(.upstreamFailed)
             return fail(failure, closes: !isRequestDone)
         }
-        if wasKept, let machine = lease?.machine {
+        let isDead = worker.upstreams.wereClosed(since: upstream)
+        if !isDead, upstream.exchanges > 1, let machine = lease?.machine {
             // A kept connection that ends at once was closed by the app before the request came: the machine is well.
             attempts += 1
             return connect(machine)
         }
         endLease(.upstreamFailed)
+        losses += 1
+        // Deaths multiply no overload: each brings back what one machine held, and machines start no faster for it.
+        guard losses <= Self.mostRepeats, isDead || worker.budget.spend() else {
+            return fail(failure, closes: !isRequestDone)
+        }
         again()
     }
 
-    /// Once, and elsewhere: a try that the same machine got, and broke again as it died, is not that one.
-    private func mayRepeat(on machine: MachineRef) -> Bool {
-        defer { broken = machine }
-        return attempts < 1 || attempts < 2 && broken == machine
-    }
+    /// One is not enough where machines die one after the other: what was hit once is hit again as likely as any other.
+    /// Without a limit a request that kills whoever serves it would kill them all.
+    private static let mostRepeats = 3
 
     private func again() {
         attempts += 1

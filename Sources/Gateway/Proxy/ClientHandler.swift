@@ -70,9 +70,10 @@ final class ClientHandler: ChannelDuplexHandler {
     /// The request as it goes out: until it is sent, and as long as it can be sent again.
     var requestBytes: ByteBuffer
     var canReplay = false
+    /// How often it was tried again.
     var attempts = 0
-    /// The machine that broke the request's connection.
-    var broken: MachineRef?
+    /// Machines that had it, or could not be tried, and of which nothing came back.
+    var losses = 0
     var hasSent = false
     var began: UInt64 = 0
     var granted: UInt64 = 0

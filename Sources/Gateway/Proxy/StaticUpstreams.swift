@@ -7,7 +7,7 @@ package import NIOPosix
 /// Processes on this machine that stand in for machines: `fcctl serve --upstream HOST:PORT`.
 ///
 /// Slot N is address N, round again when there are more slots than addresses. A start succeeds once the address accepts a
-/// connection; pause, resume and stop only change what the pool believes.
+/// connection, and fails when it has refused for a second; pause, resume and stop only change what the pool believes.
 package final class StaticUpstreams: MachineDriver, UpstreamConnector {
     private let addresses: [SocketAddress]
     private let pool = NIOLockedValueBox<Pool?>(nil)
@@ -28,6 +28,13 @@ package final class StaticUpstreams: MachineDriver, UpstreamConnector {
     }
 
     package func start(_ machine: MachineRef, _ method: StartMethod) {
+        look(for: machine, until: .now + Self.patience)
+    }
+
+    /// Whoever keeps the process up needs a moment to start it anew.
+    private static let patience = Duration.seconds(1)
+
+    private func look(for machine: MachineRef, until deadline: ContinuousClock.Instant) {
         let address = address(machine)
         threads.submit { _ in
             do throws(UpstreamError) {
@@ -37,7 +44,12 @@ package final class StaticUpstreams: MachineDriver, UpstreamConnector {
                 self.pool.withLockedValue { $0 }?.describe(
                     machine, as: MachineDescription(id: description.id, address: description.address))
             } catch {
-                self.report(.failed(machine, reason: error.description))
+                guard error == .refused, .now < deadline else {
+                    return self.report(.failed(machine, reason: error.description))
+                }
+                MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: .milliseconds(10)) {
+                    self.look(for: machine, until: deadline)
+                }
             }
         }
     }
@@ -101,6 +113,7 @@ package final class StaticUpstreams: MachineDriver, UpstreamConnector {
             var failure: Int32 = 0
             var size = socklen_t(MemoryLayout<Int32>.size)
             getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &failure, &size)
+            if failure == ECONNREFUSED { throw .refused }
             guard failure == 0 else { throw .unreachable(reason(failure)) }
             return descriptor
         } catch {

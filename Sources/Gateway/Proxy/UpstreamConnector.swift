@@ -31,7 +31,9 @@ package struct UpstreamDescription: Sendable, Equatable {
 
 /// Why there is no connection to a machine.
 package enum UpstreamError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// The app refused, or nothing answered; with the kernel's reason.
+    /// Nothing listens in the machine, or it is gone: it will not serve again.
+    case refused
+    /// It could not be tried, or went wrong in another way; with the kernel's reason.
     case unreachable(String)
     case timedOut
     /// The machine is gone or not running.
@@ -39,6 +41,7 @@ package enum UpstreamError: Error, Sendable, Equatable, CustomStringConvertible 
 
     package var description: String {
         switch self {
+        case .refused: "nothing listens where the app should"
         case .unreachable(let reason): "the app in the instance cannot be reached: \(reason)"
         case .timedOut: "the app in the instance did not accept a connection in time"
         case .notRunning: "the instance is not running"

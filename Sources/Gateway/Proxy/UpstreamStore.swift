@@ -188,6 +188,12 @@ final class UpstreamStore {
         }
     }
 
+    /// Whether everything to its machine was closed after this connection was made: the machine is gone, or about to be.
+    func wereClosed(since handler: UpstreamHandler) -> Bool {
+        let slot = slots[handler.machine.slot]
+        return slot.generation != handler.machine.generation || slot.epoch != handler.epoch
+    }
+
     func closeAll() {
         for handler in Array(all) { handler.close() }
         links.closeAll()
