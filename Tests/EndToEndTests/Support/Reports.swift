@@ -1,4 +1,6 @@
 import FoundationEssentials
+import LinuxHost
+import SystemPackage
 import Testing
 
 /// `/api/status`, as far as the tests look at it.
@@ -26,6 +28,12 @@ struct Status: Decodable {
     let requests: [String: Int]
     let starts: [String: Start]
     let config: [String: Setting]
+    let last_failure: Failure?
+
+    struct Failure: Decodable {
+        let reason: String
+        let count: Int
+    }
 }
 
 /// An entry of `/api/instances`.
@@ -61,6 +69,22 @@ struct SnapshotSummary: Decodable {
 }
 
 extension Fcctl {
+    /// The VMMs of the clones that wait to be needed; no command lists them.
+    func preparedClones() -> [Int32] {
+        struct Record: Decodable {
+            struct Monitor: Decodable { let pid: Int32 }
+            let state: String
+            let process: Monitor?
+        }
+        let folder = state.appending("vms")
+        // A record may go while it is looked for.
+        return ((try? Files.list(folder)) ?? []).compactMap { id in
+            let text = HostTraces.text(folder.appending(id).appending("metadata.json"))
+            let record = try? decode(Record.self, text)
+            return record?.state == "prepared" ? record?.process?.pid : nil
+        }
+    }
+
     func snapshots() throws -> [SnapshotSummary] {
         try decode([SnapshotSummary].self, try succeed(["snapshot", "ls", "--output", "json"]))
     }
