@@ -12,6 +12,9 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
     private var context: ChannelHandlerContext?
     private var streams = 0
     private var isEnding = false
+    private var taking = TakingWatch()
+    /// The next deadline is for a look at what the client has taken.
+    private var isWatching = false
 
     private init(worker: Worker) {
         self.worker = worker
@@ -39,17 +42,25 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
             worker: worker, transport: ClientTransport(isEncrypted: isEncrypted, isStream: true))
         try channel.pipeline.syncOperations.addHandlers([ClientStream(client: client), client])
         streams += 1
-        deadline = 0
+        if !isWatching { deadline = 0 }
         let bound = NIOLoopBound(self, eventLoop: channel.eventLoop)
         channel.closeFuture.whenComplete { _ in bound.value.streamEnded() }
     }
 
     private func streamEnded() {
         streams -= 1
-        if streams == 0, !isEnding { wait(worker.timers.keepAlive) }
+        if streams == 0, !isEnding { watchTaking() }
     }
 
     private func wait(_ span: UInt64) { deadline = span == 0 ? 0 : worker.coarseNow &+ span }
+
+    /// From now on the client must take what was written for it, whichever stream it is of.
+    private func watchTaking() {
+        guard !isWatching else { return }
+        isWatching = true
+        taking.forget()
+        wait(worker.timers.tick)
+    }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
@@ -88,9 +99,36 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
         if end.hasFailed || error is IOError || error is ChannelError { context.close(promise: nil) }
     }
 
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if !context.channel.isWritable { watchTaking() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    /// False: the client owes nothing but its own silence.
+    private func expireTaking(_ context: ChannelHandlerContext) -> Bool {
+        let verdict = taking.look(
+            written: end.written, owed: context.unacknowledged, now: worker.coarseNow, span: worker.timers.bodyIdle,
+            rate: worker.configuration.limits.minimumRate)
+        switch verdict {
+        case .owedNothing:
+            guard isWatching else { return false }
+            isWatching = false
+            if streams == 0 { wait(isEnding ? worker.timers.linger : worker.timers.keepAlive) }
+        case .keepsUp:
+            isWatching = true
+            deadline = taking.end
+        case .tooSlow:
+            end.cut()
+            context.resetsWhenClosed()
+            context.closeUnderTLS()
+        }
+        return true
+    }
+
     /// Idle for long, or asked to end and not gone: then it is cut off.
     func expire() {
         deadline = 0
+        if let context, expireTaking(context) { return }
         if isEnding || streams > 0 { return abort() }
         drain()
         wait(worker.timers.linger)
@@ -100,7 +138,9 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
         guard !isEnding, let context else { return }
         isEnding = true
         context.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
-        if streams == 0 { wait(worker.timers.linger) }
+        guard streams == 0 else { return }
+        isWatching = false
+        wait(worker.timers.linger)
     }
 
     func abort() {

@@ -12,6 +12,8 @@ final class ConnectionEnd: ChannelDuplexHandler {
     /// GOAWAY with an error has been written.
     private(set) var hasFailed = false
     private var isClosing = false
+    /// Bytes written so far.
+    private(set) var written = 0
 
     init(linger: TimeAmount) {
         self.linger = linger
@@ -21,7 +23,9 @@ final class ConnectionEnd: ChannelDuplexHandler {
     func cut() { isClosing = true }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        look(unwrapOutboundIn(data))
+        let bytes = unwrapOutboundIn(data)
+        written += bytes.readableBytes
+        look(bytes)
         context.write(data, promise: promise)
     }
 

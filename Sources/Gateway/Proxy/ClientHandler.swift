@@ -28,7 +28,7 @@ final class ClientHandler: ChannelDuplexHandler {
     enum Stage { case acquiring, connecting, sent, responding }
 
     /// What an expired deadline means.
-    enum Timer { case first, header, keepAlive, body, expectation, firstByte, response, tunnel, linger, none }
+    enum Timer { case first, header, keepAlive, body, expectation, firstByte, response, taking, tunnel, linger, none }
 
     let worker: Worker
     /// What carries the requests: a connection of its own, encrypted or not, or a stream of a shared one.
@@ -102,7 +102,7 @@ final class ClientHandler: ChannelDuplexHandler {
     /// What the access log will say; nil when there is no request, or no log.
     var note: AccessNote?
     var story = ResponseStory()
-    var drainedBytes = 0
+    var taking = TakingWatch()
 
     init(worker: Worker, transport: ClientTransport = .plain) {
         self.worker = worker
@@ -206,7 +206,7 @@ final class ClientHandler: ChannelDuplexHandler {
         guard waiting > 0 else { return }
         isBehind = true
         worker.renewOut()
-        if phase == .exchange { clientIsSlow(waiting: waiting) }
+        if phase == .exchange, stage == .responding { watchTaking() }
         let bound = NIOLoopBound(self, eventLoop: worker.loop)
         // Done when everything before it has left.
         context.writeAndFlush(wrapOutboundOut(worker.empty)).whenComplete { _ in
@@ -219,7 +219,10 @@ final class ClientHandler: ChannelDuplexHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         isWritable = context.channel.isWritable
-        if isWritable { upstream?.resumeReading() }
+        if isWritable {
+            if phase == .exchange, stage == .responding { progressed() }
+            upstream?.resumeReading()
+        }
         context.fireChannelWritabilityChanged()
     }
 

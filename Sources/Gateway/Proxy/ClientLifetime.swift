@@ -9,7 +9,9 @@ extension ClientHandler {
         deadline = 0
         switch timer {
         case .none: break
-        case .first, .keepAlive, .linger, .tunnel: abort()
+        case .first, .tunnel: abort()
+        case .keepAlive: closeAfterFlush()
+        case .taking, .linger: expireTaking()
         case .header:
             noteMalformed()
             fail(.headerTimeout, closes: true)
@@ -50,32 +52,46 @@ extension ClientHandler {
     }
 
     private func expireResponse() {
-        // A stream that takes anything becomes writable, and what comes then sets the time anew.
-        if takesMore || transport.isStream {
-            story.note(.silentResponse)
-            return abort()
-        }
-        arm(.response, worker.timers.bodyIdle)
-        let least = worker.configuration.limits.minimumRate * Int(worker.timers.bodyIdle / 1_000_000_000)
-        let left = (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
-        // A channel that cannot tell what it holds has taken everything.
-        let taken = writtenBytes - left
-        if taken - drainedBytes < max(1, least) {
-            story.note(.slowClient)
-            return abort()
-        }
-        drainedBytes = taken
+        // Where the streams' connection holds them all back, that is judged as a whole.
+        if transport.isStream, !takesMore, context?.channel.parent?.isWritable == false { return progressed() }
+        story.note(takesMore ? .silentResponse : .slowClient)
+        abort()
     }
 
-    /// The machine said something: the client has time to take it, or the machine has time until it speaks again.
+    /// The machine said something, or the client took something: now the machine may be silent, or the client slow.
     func progressed() {
-        arm(.response, takesMore ? worker.timers.responseIdle : worker.timers.bodyIdle)
+        if takesMore {
+            arm(.response, worker.timers.responseIdle)
+        } else if transport.isStream {
+            // One that takes anything becomes writable, and what comes then sets the time anew.
+            arm(.response, worker.timers.bodyIdle)
+        } else if timer != .taking {
+            watchTaking()
+        }
     }
 
-    /// The client has not taken all that was written: from now on it must keep to the minimum rate.
-    func clientIsSlow(waiting: Int) {
-        drainedBytes = writtenBytes - waiting
-        arm(.response, worker.timers.bodyIdle)
+    /// From now on the client must take what was written for it. Most have done so before anyone looks.
+    func watchTaking() {
+        taking.forget()
+        arm(.taking, worker.timers.tick)
+    }
+
+    private func expireTaking() {
+        guard let context, !transport.isStream else { return abort() }
+        let verdict = taking.look(
+            written: writtenBytes, owed: context.unacknowledged, now: worker.coarseNow, span: worker.timers.bodyIdle,
+            rate: worker.configuration.limits.minimumRate)
+        switch verdict {
+        case .owedNothing where phase == .exchange: arm(.response, worker.timers.responseIdle)
+        case .owedNothing where phase == .head: arm(.keepAlive, worker.timers.keepAlive)
+        case .owedNothing: abort()
+        case .keepsUp:
+            timer = .taking
+            deadline = taking.end
+        case .tooSlow:
+            story.note(.slowClient)
+            abort(resets: true)
+        }
     }
 
     /// The client will send nothing more. It may still want its answer, or be gone altogether.

@@ -130,9 +130,13 @@ extension ClientHandler {
         if closesAfter || isLast { return closeAfterFlush() }
         phase = .head
         isRequestDone = true
-        arm(.keepAlive, worker.timers.keepAlive)
-        // A client that was not told to close may ask once more, and is told then.
-        if worker.isDraining { deadline = Worker.now() &+ Worker.lastCall }
+        if worker.isDraining {
+            // A client that was not told to close may ask once more, and is told then.
+            timer = .keepAlive
+            deadline = Worker.now() &+ Worker.lastCall
+        } else {
+            watchTaking()
+        }
         if pending.readableBytes > 0 { processInput() }
         resumeReading()
     }
@@ -144,12 +148,14 @@ extension ClientHandler {
         let lingers = !isRequestDone || pending.readableBytes > 0 || head.length == 0
         phase = .closing
         pending = worker.empty
-        arm(.linger, worker.timers.bodyIdle)
+        if transport.isStream { arm(.linger, worker.timers.bodyIdle) } else { watchTaking() }
         let bound = NIOLoopBound(self, eventLoop: worker.loop)
         context.writeAndFlush(wrapOutboundOut(worker.empty)).whenComplete { _ in
             let client = bound.value
             guard client.phase == .closing, let context = client.context else { return }
-            if lingers, !client.isInputClosed {
+            // What a closed socket leaves to the kernel is watched by nobody.
+            let isOwed = !client.transport.isStream && context.unacknowledged > 0
+            if lingers || isOwed, !client.isInputClosed {
                 client.arm(.linger, client.worker.timers.linger)
                 context.close(mode: .output, promise: nil)
                 client.resumeReading()
@@ -159,15 +165,14 @@ extension ClientHandler {
         }
     }
 
-    /// Breaks off, so that the client sees that something is missing.
+    /// Breaks off, so that the client sees that something is missing. With a body that ends with the connection only a reset
+    /// tells a broken response from a whole one, and only a reset takes back what the kernel holds for a client.
     func abort(resets: Bool = false) {
         guard phase != .closed, let context else { return }
         release(.aborted)
         if resets {
-            // With a body that ends with the connection only a reset tells a broken response from a whole one.
-            (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
-                .whenFailure { _ in }
-            if transport.isEncrypted { return cutUnderTLS(context) }
+            context.resetsWhenClosed()
+            if transport.isEncrypted { return context.closeUnderTLS() }
         }
         context.close(promise: nil)
     }

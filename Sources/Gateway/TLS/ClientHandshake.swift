@@ -85,13 +85,13 @@ final class ClientHandshake: ChannelInboundHandler, RemovableChannelHandler, Wor
     func abort() { context?.close(promise: nil) }
 }
 
-extension ClientHandler {
+extension ChannelHandlerContext {
     /// Closes the connection without the goodbye of TLS, which would tell the client that nothing is missing.
-    func cutUnderTLS(_ context: ChannelHandlerContext) {
+    func closeUnderTLS() {
         do {
-            try context.pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self).close(promise: nil)
+            try pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self).close(promise: nil)
         } catch {
-            context.close(promise: nil)
+            close(promise: nil)
         }
     }
 }
