@@ -29,8 +29,8 @@ struct report_frame {
     u8 bytes[HEADER + REPORT_LIMIT];
 };
 
-static void add(struct report_frame *frame, u64 value, u32 width) {
-    memcpy(frame->bytes + frame->length, &value, width);
+static inline __attribute__((always_inline)) void add(struct report_frame *frame, u64 value, u32 width) {
+    __builtin_memcpy(frame->bytes + frame->length, &value, width);
     frame->length += width;
 }
 
@@ -42,7 +42,7 @@ static void begin(struct report_frame *frame, u8 type, u32 id) {
 
 static void send(struct connection *connection, struct report_frame *frame) {
     u32 length = frame->length - 4;
-    memcpy(frame->bytes, &length, 4);
+    __builtin_memcpy(frame->bytes, &length, 4);
     tcp_write(connection, frame->bytes, frame->length);
 }
 
@@ -116,7 +116,7 @@ static int take_frame(struct connection *connection, u8 type, u32 id, const u8 *
     switch (type) {
     case renew:
     case set_clock:
-        memcpy(&probe.clock, body, 8);
+        __builtin_memcpy(&probe.clock, body, 8);
         probe.clock_set = machine_counter();
         break;
     case logs: send_logs(connection, id); return 1;
@@ -131,34 +131,41 @@ static int take_frame(struct connection *connection, u8 type, u32 id, const u8 *
     return 1;
 }
 
-static u32 input(struct connection *connection, const u8 *bytes, u32 length) {
+static u32 input(struct connection *connection, u8 *bytes, u32 length) {
     u8 *carry = tcp_carry(connection);
     if (tcp_room(connection) < 4 * sizeof(struct report_frame) || connection->carried + length > TCP_CARRY) {
         return 0;
     }
-    memcpy(carry + connection->carried, bytes, length);
-    connection->carried += length;
-    u32 start = 0;
-    while (connection->carried - start >= 4) {
+    // A message that came whole is read where it is.
+    const u8 *at = bytes;
+    u32 left = length;
+    if (connection->carried) {
+        memcpy(carry + connection->carried, bytes, length);
+        at = carry;
+        left = connection->carried + length;
+        connection->carried = 0;
+    }
+    while (left >= 4) {
         u32 size, id;
-        memcpy(&size, carry + start, 4);
+        __builtin_memcpy(&size, at, 4);
         if (size < 5 || size > TCP_CARRY - 2 * TCP_PAYLOAD) {
             tcp_finish(connection);
             return length;
         }
-        if (connection->carried - start < 4 + size) {
+        if (left < 4 + size) {
             break;
         }
-        memcpy(&id, carry + start + 5, 4);
-        if (!take_frame(connection, carry[start + 4], id, carry + start + HEADER, size - 5)) {
+        __builtin_memcpy(&id, at + 5, 4);
+        if (!take_frame(connection, at[4], id, at + HEADER, size - 5)) {
             tcp_finish(connection);
             return length;
         }
-        start += 4 + size;
+        at += 4 + size;
+        left -= 4 + size;
     }
-    connection->carried -= start;
-    for (u32 i = 0; i < connection->carried; i++) {
-        carry[i] = carry[start + i];
+    connection->carried = left;
+    for (u32 i = 0; i < left; i++) {
+        carry[i] = at[i];
     }
     return length;
 }

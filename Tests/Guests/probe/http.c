@@ -5,11 +5,18 @@
 
 static void begin_request(struct connection *connection) {
     struct http *http = &connection->http;
-    memset(&http->step, 0, (u64)((u8 *)http->path - &http->step));
+    http->step = request_line;
+    http->output = no_output;
+    http->method = other_method;
+    http->route = no_route;
+    http->keep = http->chunked = http->expects = http->length_given = http->bad = 0;
+    http->body_left = http->body_total = http->output_left = 0;
+    http->path_length = 0;
 }
 
 static void opened(struct connection *connection) {
     connection->http.number = tcp_connections();
+    begin_request(connection);
 }
 
 // Compared once a request: each of these comparisons costs a dozen instructions.
@@ -66,10 +73,10 @@ static void write_output(struct connection *connection) {
             response_head(&text, connection, http->output_left, 0);
             http->output = bytes;
             http->output_left = http->method == head ? 0 : http->output_left;
+            write_text(connection, &text);
         } else {
-            response_build(&text, connection, status);
+            tcp_end(connection, response_write(tcp_begin(connection, ANSWER_ROOM), connection, status));
         }
-        write_text(connection, &text);
     }
     if (http->output == bytes) {
         static const char pattern[512] = {[0 ... 510] = 'x', [511] = '\n'};
@@ -319,8 +326,89 @@ static u32 take_body(struct connection *connection, const u8 *bytes, u32 length)
     return part;
 }
 
-static u32 input(struct connection *connection, const u8 *bytes, u32 length) {
+static u64 word_at(const u8 *bytes) {
+    u64 word;
+    __builtin_memcpy(&word, bytes, 8);
+    return word;
+}
+
+// The first byte below a space. Only for text that is known to end with one; bytes above 127 may be taken for it.
+static const u8 *find_control(const u8 *at) {
+    const u64 spaces = 0x2020202020202020UL, signs = 0x8080808080808080UL;
+    u64 first = word_at(at) - spaces, second = word_at(at + 8) - spaces;
+    while (!((first | second) & signs)) {
+        at += 16;
+        first = word_at(at) - spaces;
+        second = word_at(at + 8) - spaces;
+    }
+    if (!(first & signs)) {
+        at += 8;
+        first = second;
+    }
+    return at + __builtin_ctzl(first & signs) / 8;
+}
+
+static int is_end_of_line(const u8 *at) {
+    u16 pair;
+    __builtin_memcpy(&pair, at, 2);
+    return pair == 0x0a0d;
+}
+
+static int is_connection_close(const u8 *line, u32 length) {
+    return length == 17 && line[16] == 'e' && word_at(line) == 0x697463656e6e6f43UL &&
+           word_at(line + 8) == 0x736f6c63203a6e6fUL;
+}
+
+// A whole head of GET / with nothing that needs a closer look, which nearly all are: a quarter of the instructions that its
+// lines take one by one. The number of bytes taken; 0 leaves the head to the long way.
+static u32 take_simple_head(struct connection *connection, u8 *bytes, u32 length) {
+    struct http *http = &connection->http;
+    bytes[length] = 0;  // the buffer is longer than any frame
+    // GET / HTTP/1.1
+    if (word_at(bytes) != 0x5448202f20544547UL || word_at(bytes + 8) != 0x0a0d312e312f5054UL) {
+        return 0;
+    }
+    const u8 *at = bytes + 16, *end = bytes + length;
+    u8 keep = 1;
+    while (!is_end_of_line(at)) {
+        const u8 *stop = find_control(at);
+        if (stop + 2 > end || !is_end_of_line(stop)) {
+            return 0;
+        }
+        u8 first = *at | 32;
+        if (first == 'c' || first == 't' || first == 'e') {
+            if (is_connection_close(at, (u32)(stop - at))) {
+                keep = 0;
+            } else if (first != 't' || (at[1] | 32) != 'r' || (at[4] | 32) != 'e') {
+                // All of these but traceparent: they matter, or might.
+                return 0;
+            }
+        }
+        at = stop + 2;
+    }
+    at += 2;
+    if (at > end) {
+        return 0;
+    }
+    http->method = get;
+    http->keep = keep;
+    http->path[0] = '/';
+    http->path[1] = 0;
+    http->path_length = 1;
+    http->route = hello_route;
+    answer_request(connection);
+    return (u32)(at - bytes);
+}
+
+static u32 input(struct connection *connection, u8 *bytes, u32 length) {
     u32 taken = 0;
+    if (connection->http.step == request_line && !connection->carried && length > 16 && !connection->blocked &&
+        tcp_room(connection) >= ANSWER_ROOM) {
+        taken = take_simple_head(connection, bytes, length);
+        if (taken == length || connection->state == closed) {
+            return length;
+        }
+    }
     while (taken < length && !connection->blocked && !connection->want_finish) {
         u8 step = connection->http.step;
         if (step == request_line && tcp_room(connection) < ANSWER_ROOM) {

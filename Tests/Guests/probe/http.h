@@ -28,8 +28,8 @@ struct probe {
 };
 extern struct probe probe;
 
-// The bytes of a whole answer without a streamed body.
-void response_build(struct text *text, const struct connection *connection, int status);
+// Writes a whole answer without a streamed body; returns its end.
+u8 *response_write(u8 *to, const struct connection *connection, int status);
 
 // The head of an answer whose body follows; `chunked` when its length is not known.
 void response_head(struct text *text, const struct connection *connection, u64 length, int chunked);

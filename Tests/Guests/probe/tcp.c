@@ -90,8 +90,14 @@ static void release(struct connection *connection) {
     free_list = index;
 }
 
-// Headers that stay the same for all segments of one connection, and the sums over them.
-static void prepare(struct frame *frame, struct connection *connection, const struct frame *from) {
+// What stays the same for all segments to one host, and the sums over it.
+static struct {
+    struct frame frame;
+    u32 ip_sum, tcp_sum;
+} common;
+
+static void prepare_common(const struct frame *from) {
+    struct frame *frame = &common.frame;
     memset(frame, 0, HEADERS);
     frame->virtio.flags = 1;
     frame->virtio.checksum_start = 34;
@@ -105,15 +111,41 @@ static void prepare(struct frame *frame, struct connection *connection, const st
     frame->ip.protocol = 6;
     frame->ip.from = swap32(GUEST_ADDRESS);
     frame->ip.to = from->ip.from;
-    frame->tcp.from = from->tcp.to;
-    frame->tcp.to = from->tcp.from;
     frame->tcp.offset = 0x50;
     struct {
         u32 from, to;
         u16 zero, protocol;
     } pseudo = {frame->ip.from, frame->ip.to, 0, swap16(6)};
-    connection->ip_sum = checksum(&frame->ip, 20);
-    connection->tcp_sum = checksum(&pseudo, sizeof(pseudo));
+    common.ip_sum = checksum(&frame->ip, 20);
+    common.tcp_sum = checksum(&pseudo, sizeof(pseudo));
+}
+
+static int differs(const u8 *left, const u8 *right) {
+    u32 a, b;
+    u16 c, d;
+    __builtin_memcpy(&a, left, 4), __builtin_memcpy(&b, right, 4);
+    __builtin_memcpy(&c, left + 4, 2), __builtin_memcpy(&d, right + 4, 2);
+    return a != b || c != d;
+}
+
+static inline __attribute__((always_inline)) void copy_headers(struct frame *to, const struct frame *from) {
+#pragma GCC unroll 8
+    for (u32 at = 0; at < 64; at += 8) {
+        __builtin_memcpy((u8 *)to + at, (const u8 *)from + at, 8);
+    }
+    __builtin_memcpy((u8 *)to + 64, (const u8 *)from + 64, 2);
+}
+
+// Headers that stay the same for all segments of one connection, and the sums over them.
+static void prepare(struct frame *frame, struct connection *connection, const struct frame *from) {
+    if (common.frame.ip.to != from->ip.from || differs(common.frame.ethernet.to, from->ethernet.from)) {
+        prepare_common(from);
+    }
+    copy_headers(frame, &common.frame);
+    frame->tcp.from = from->tcp.to;
+    frame->tcp.to = from->tcp.from;
+    connection->ip_sum = common.ip_sum;
+    connection->tcp_sum = common.tcp_sum;
 }
 
 // Fills in what depends on the segment's length: the sums over the rest were made once by prepare().
@@ -136,13 +168,12 @@ static void fill_tcp(struct frame *frame, const struct connection *connection, u
 
 static void send_control(struct connection *connection, u8 flags, u32 sequence) {
     struct frame *frame = (struct frame *)net_short_frame();
-    memcpy(frame, frame_of(connection), HEADERS);
+    copy_headers(frame, frame_of(connection));
     fill_tcp(frame, connection, flags, sequence);
     u32 options = 0;
-    frame->tcp.offset = 0x50;
     if (flags & SYN) {
         static const u8 segment_size[] = {2, 4, TCP_PAYLOAD >> 8, TCP_PAYLOAD & 0xff};
-        memcpy(frame->payload, segment_size, sizeof(segment_size));
+        __builtin_memcpy(frame->payload, segment_size, sizeof(segment_size));
         options = sizeof(segment_size);
         frame->tcp.offset = 0x60;
     }
@@ -189,6 +220,20 @@ void tcp_write(struct connection *connection, const void *bytes, u32 length) {
     }
 }
 
+u8 *tcp_begin(struct connection *connection, u32 most) {
+    if (connection->fill + most > TCP_PAYLOAD) {
+        send_written(connection, ACK);
+    }
+    if (!connection->fill) {
+        net_wait(connection->ticket);
+    }
+    return frame_of(connection)->payload + connection->fill;
+}
+
+void tcp_end(struct connection *connection, const u8 *end) {
+    connection->fill = (u32)(end - frame_of(connection)->payload);
+}
+
 void tcp_finish(struct connection *connection) {
     connection->want_finish = 1;
 }
@@ -230,17 +275,19 @@ static void reject(const struct frame *from, u32 end) {
 }
 
 static void open(const struct frame *frame, u32 end) {
-    if (!service_of(frame->tcp.to) || free_list == NONE) {
+    const struct service *service = service_of(frame->tcp.to);
+    if (!service || free_list == NONE) {
         reject(frame, end);
         return;
     }
     struct connection *connection = &connections[free_list];
     u16 index = free_list;
     free_list = connection->next;
-    u64 ticket = connection->ticket;
-    memset(connection, 0, sizeof(*connection));
-    net_wait(ticket);
+    net_wait(connection->ticket);
+    connection->service = service;
     connection->state = opening;
+    connection->peer_finished = connection->want_finish = connection->blocked = 0;
+    connection->last_length = connection->fill = connection->carried = 0;
     connection->peer_address = frame->ip.from;
     connection->peer_port = frame->tcp.from;
     connection->port = frame->tcp.to;
@@ -349,9 +396,8 @@ void tcp_receive(struct frame *frame, u32 end) {
         reject(frame, end);
         return;
     }
-    const struct service *service = service_of(connection->port);
-    if (frame->tcp.flags & ACK && acknowledge(connection, service, frame) && connection->state != opening) {
-        take(connection, service, frame, end);
+    if (frame->tcp.flags & ACK && acknowledge(connection, connection->service, frame) && connection->state != opening) {
+        take(connection, connection->service, frame, end);
     }
 }
 

@@ -21,6 +21,7 @@ struct connection {
     u64 ticket;                      // the frame belongs to the device until this is done
     u32 carried;
     u32 ip_sum, tcp_sum;  // over the headers that do not change
+    const struct service *service;
     union {
         struct http {
             u32 number;  // of this connection since the boot; what follows is cleared for each request
@@ -39,7 +40,7 @@ struct connection {
 // `resume` is called once the peer has made room. Both may write with tcp_room() and tcp_write().
 struct service {
     void (*opened)(struct connection *);
-    u32 (*input)(struct connection *, const u8 *bytes, u32 length);
+    u32 (*input)(struct connection *, u8 *bytes, u32 length);
     void (*resume)(struct connection *);
 };
 
@@ -52,6 +53,10 @@ u32 tcp_room(const struct connection *connection);
 
 // At most tcp_room() bytes; sent with the next flush.
 void tcp_write(struct connection *connection, const void *bytes, u32 length);
+
+// The place for at most `most` bytes, a frame's payload at the utmost, which tcp_end() takes up to their end.
+u8 *tcp_begin(struct connection *connection, u32 most);
+void tcp_end(struct connection *connection, const u8 *end);
 
 // Closes after what was written; tcp_reset() drops the connection at once.
 void tcp_finish(struct connection *connection);

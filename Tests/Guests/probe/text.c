@@ -10,19 +10,32 @@ void text_add(struct text *text, const char *bytes, u32 length) {
 void text_number(struct text *text, u64 value) {
     char digits[20];
     u32 first = sizeof(digits);
-    do {
+    for (; value >= 100; value /= 100) {
+        u32 pair = (u32)(value % 100);
+        digits[--first] = (char)('0' + pair % 10);
+        digits[--first] = (char)('0' + pair / 10);
+    }
+    if (value >= 10) {
         digits[--first] = (char)('0' + value % 10);
         value /= 10;
-    } while (value);
+    }
+    digits[--first] = (char)('0' + value);
     text_add(text, digits + first, sizeof(digits) - first);
 }
 
+// All digits at once: a nibble a byte, then from nibbles to letters.
+static u64 hex_of(u32 value) {
+    u64 spread = value;
+    spread = (spread | spread << 16) & 0x0000ffff0000ffffUL;
+    spread = (spread | spread << 8) & 0x00ff00ff00ff00ffUL;
+    spread = (spread | spread << 4) & 0x0f0f0f0f0f0f0f0fUL;
+    u64 letters = (spread + 0x0606060606060606UL) >> 4 & 0x0101010101010101UL;
+    return __builtin_bswap64(spread + 0x3030303030303030UL + letters * ('a' - '9' - 1));
+}
+
 void text_hex(struct text *text, u64 value) {
-    char digits[16];
-    for (int i = 15; i >= 0; i--, value >>= 4) {
-        digits[i] = "0123456789abcdef"[value & 15];
-    }
-    text_add(text, digits, sizeof(digits));
+    u64 digits[2] = {hex_of((u32)(value >> 32)), hex_of((u32)value)};
+    text_add(text, (const char *)digits, sizeof(digits));
 }
 
 void text_quoted(struct text *text, const char *bytes, u32 length) {
