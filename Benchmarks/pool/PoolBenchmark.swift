@@ -23,7 +23,7 @@ enum PoolBenchmark {
         var time = PoolTime(nanoseconds: 1)
         func decide(_ event: PoolEvent) -> [PoolAction] {
             let actions = state.handle(event, at: time)
-            if checks { _ = watch.check(state, after: event, actions, at: time) }
+            if checks { _ = watch.check(&state, after: event, actions, at: time) }
             return actions
         }
         for action in decide(.timerFired) {

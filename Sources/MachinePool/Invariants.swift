@@ -3,11 +3,13 @@
 extension PoolState {
     /// One line for each rule that is broken; empty in a correct pool. Linear in the number of machines.
     package func violations() -> [String] {
-        tableViolations() + sumViolations()
+        var copy = self
+        return tableViolations() + copy.sumViolations()
     }
 
-    /// The rules that need no look at each machine: cheap enough for every event of a running pool.
-    func sumViolations() -> [String] {
+    /// The rules that need no look at each machine: cheap enough for every event of a running pool. Changes nothing; as
+    /// an ordinary method it would be handed a copy of the state that its caller holds for change.
+    mutating func sumViolations() -> [String] {
         var broken: [String] = []
         func require(_ rule: String, _ holds: Bool, _ detail: @autoclosure () -> String) {
             if !holds { broken.append("\(rule): \(detail())") }
@@ -35,7 +37,7 @@ extension PoolState {
             require("I16", deadline > clock.now, "a waiter is past its deadline")
             require("I16", scheduledWake.map { $0 <= deadline } ?? false, "no timer for the first deadline")
         }
-        require("I18", isLive, "\(queue.count) wait and nothing is coming")
+        if !queue.isEmpty { require("I18", isLive, "\(queue.count) wait and nothing is coming") }
         return broken
     }
 
@@ -76,10 +78,9 @@ extension PoolState {
         return broken
     }
 
-    /// A queue that nothing serves must at least have a timer after which something may be started, or a machine that
-    /// has to go first.
+    /// Where requests wait: a queue that nothing serves must at least have a timer after which something may be started,
+    /// or a machine that has to go first.
     private var isLive: Bool {
-        if queue.isEmpty { return true }
         let coming = serving + table.leavingCount
         if coming > 0 || limit == 0 { return true }
         return breaker.failures > 0 && breaker.nextPermit > clock.now

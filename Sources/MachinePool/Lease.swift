@@ -27,3 +27,11 @@ package struct Lease: ~Copyable, Sendable {
 
     deinit { pool.finish(machine, outcome, granted: granted) }
 }
+
+/// What a request for a machine gets at once.
+package enum Acquisition: ~Copyable, Sendable {
+    case granted(Lease)
+    case rejected(PoolRejection)
+    /// The answer comes later; the ticket is what `cancel` takes.
+    case waiting(Ticket)
+}

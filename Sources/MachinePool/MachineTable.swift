@@ -47,6 +47,7 @@ struct MachineTable: Sendable {
         }
     }
 
+    @inline(__always)
     private static func list(of state: MachineState) -> Int {
         switch state {
         case .booting: 1
@@ -62,6 +63,7 @@ struct MachineTable: Sendable {
         }
     }
 
+    @inline(__always)
     func count(_ state: MachineState) -> Int {
         switch state {
         case .busy: busyCount
@@ -77,8 +79,10 @@ struct MachineTable: Sendable {
     var used: Int { slots.count - freeCount }
 
     /// The machine that entered `state` last.
+    @inline(__always)
     func newest(_ state: MachineState) -> Int? { index(lists[Self.list(of: state)].head) }
     /// The machine that has been in `state` longest.
+    @inline(__always)
     func oldest(_ state: MachineState) -> Int? {
         let slot = index(lists[Self.list(of: state)].tail)
         guard state == .pausing, let wanted = index(lists[Self.wanted].tail) else { return slot }
@@ -179,6 +183,7 @@ struct MachineTable: Sendable {
         return dropped
     }
 
+    @inline(__always)
     private func index(_ link: Int32) -> Int? { link >= 0 ? Int(link) : nil }
 
     private mutating func insert(_ slot: Int, front: Bool) {

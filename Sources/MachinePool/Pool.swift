@@ -65,20 +65,24 @@ package final class Pool: Sendable {
     ///
     /// - Parameters:
     ///   - priority: The request had a machine that died under it: it goes ahead of those that never had one.
-    ///   - reply: Called exactly once, possibly before this returns, on whichever thread made the decision. Not called
-    ///     after `cancel`, unless it was under way: then the lease it carries is returned by dropping it.
-    /// - Returns: What `cancel` takes.
-    @discardableResult
-    package func acquire(priority: Bool = false, _ reply: @escaping Reply) -> Ticket {
+    ///   - reply: Makes what is called, exactly once and on whichever thread decides, if the answer has to be waited for.
+    ///     Not called after `cancel`, unless it was under way: then the lease it carries is returned by dropping it.
+    /// - Returns: The answer, for nearly all requests, or what `cancel` takes.
+    package func acquire(priority: Bool = false, orWait reply: () -> Reply) -> Acquisition {
         let now = self.now
-        let (ticket, actions) = core.withLockedValue { core in
+        let (ticket, decision) = core.withLockedValue { core in
             core.lastTicket += 1
             let ticket = Ticket(number: core.lastTicket)
-            let event = PoolEvent.requestArrived(ticket, priority: priority)
-            return (ticket, core.decide(event, at: now, asking: (ticket, reply)))
+            let decision = core.decide(.requestArrived(ticket, priority: priority), at: now)
+            if case .waits = decision.arrival { core.replies[ticket] = reply() }
+            return (ticket, decision)
         }
-        perform(actions, at: now)
-        return ticket
+        perform(decision, at: now)
+        switch decision.arrival {
+        case .granted(let grant): return .granted(Lease(grant, pool: self, at: now))
+        case .rejected(let rejection): return .rejected(rejection)
+        case .waits: return .waiting(ticket)
+        }
     }
 
     /// Withdraws a request that waits. Without effect if it was answered already.

@@ -2,79 +2,85 @@ import NIOConcurrencyHelpers
 
 /// What one event leads to, taken out of the lock to be carried out.
 struct Decision: Sendable {
-    /// Grants, refusals and alarms; what the driver has to do is queued in the core.
+    enum Arrival: Sendable { case waits, granted(PoolGrant), rejected(PoolRejection) }
+
+    /// What becomes at once of the request whose arrival the event is.
+    var arrival = Arrival.waits
+    /// Grants and refusals of others, and alarms; what the driver has to do is queued in the core.
     var actions: [PoolAction] = []
     var hasCalls = false
     var replies: [Ticket: Pool.Reply] = [:]
-    /// The reply of the request that was just made, if it is answered at once, as nearly all are.
-    var own: (ticket: Ticket, reply: Pool.Reply)?
     var drains: [CheckedContinuation<Void, Never>] = []
     var notices: [PoolNotice] = []
+
+    /// There is nothing to do but to tell the request, as after nearly every event.
+    var isEmpty: Bool { actions.isEmpty && notices.isEmpty && !hasCalls && drains.isEmpty }
 }
 
 extension Pool.Core {
-    /// Applies an event, and takes out all that carrying out the answer needs. `asking`: whose arrival the event is.
-    mutating func decide(
-        _ event: PoolEvent, at now: PoolTime, asking: (ticket: Ticket, reply: Pool.Reply)? = nil
-    ) -> Decision {
+    /// Applies an event, and takes out all that carrying out the answer needs.
+    mutating func decide(_ event: PoolEvent, at now: PoolTime) -> Decision {
         let before = state.totals.starts
-        let actions = state.handle(event, at: now)
-        var decision = Decision(actions: actions)
-        recorder?.record(event, actions, at: now)
-        if let rule = watch.check(state, after: event, actions, at: now) {
+        state.step(event, at: now)
+        var decision = Decision()
+        recorder?.record(event, state.actions, at: now)
+        if let rule = watch.check(&state, after: event, state.actions, at: now) {
             decision.notices.append(PoolNotice(kind: .violation, detail: rule))
         }
-        let queued = calls.count
-        if let asking { replyAtOnce(asking, actions, in: &decision) }
         if case .machine(let event) = event { note(event, before, in: &decision) }
-        for action in actions {
-            switch action {
-            case .grant(let ticket, _):
-                if ticket == decision.own?.ticket { continue }
-                decision.replies[ticket] = replies.removeValue(forKey: ticket)
-            case .reject(let ticket, let rejection):
-                decision.replies[ticket] = replies.removeValue(forKey: ticket)
-                decision.notices.append(PoolNotice(kind: .rejected, detail: rejection.label))
-            case .start(let machine, let method):
-                calls.append(action)
-                decision.notices.append(changed(machine, method == .boot ? .booting : .restoring))
-            case .pause(let machine):
-                calls.append(action)
-                decision.notices.append(changed(machine, .pausing))
-            case .resume(let machine):
-                calls.append(action)
-                decision.notices.append(changed(machine, .resuming))
-            case .stop(let machine, let reason):
-                calls.append(action)
-                decision.notices.append(
-                    changed(machine, reason == .failed ? .failed : .stopping, detail: reason.rawValue))
-            case .wake(let time): alarm = time
-            case .circuit(let open):
-                decision.notices.append(
-                    PoolNotice(
-                        kind: open ? .circuitOpen : .circuitClosed, detail: open ? state.breaker.lastReason : nil))
-            case .drained:
-                isDrained = true
-                decision.drains = drains
-                drains = []
-                decision.notices.append(PoolNotice(kind: .drained))
-            }
-        }
+        guard !state.actions.isEmpty else { return decision }
+        let queued = calls.count
+        let asking: Ticket? = if case .requestArrived(let ticket, _) = event { ticket } else { nil }
+        // By index, and emptied with its memory kept: a request costs no allocation here.
+        for index in state.actions.indices { take(state.actions[index], asking, in: &decision) }
+        while state.actions.popLast() != nil {}
         decision.hasCalls = calls.count > queued
         return decision
     }
 
-    /// Keeps the reply for later, unless the request has its machine now.
-    private mutating func replyAtOnce(
-        _ asking: (ticket: Ticket, reply: Pool.Reply), _ actions: [PoolAction], in decision: inout Decision
-    ) {
-        for action in actions {
-            if case .grant(asking.ticket, _) = action {
-                decision.own = asking
+    private mutating func take(_ action: PoolAction, _ asking: Ticket?, in decision: inout Decision) {
+        switch action {
+        case .grant(let ticket, let grant):
+            if ticket == asking {
+                decision.arrival = .granted(grant)
                 return
             }
+            decision.replies[ticket] = replies.removeValue(forKey: ticket)
+            decision.actions.append(action)
+        case .reject(let ticket, let rejection):
+            decision.notices.append(PoolNotice(kind: .rejected, detail: rejection.label))
+            if ticket == asking {
+                decision.arrival = .rejected(rejection)
+                return
+            }
+            decision.replies[ticket] = replies.removeValue(forKey: ticket)
+            decision.actions.append(action)
+        case .start(let machine, let method):
+            calls.append(action)
+            decision.notices.append(changed(machine, method == .boot ? .booting : .restoring))
+        case .pause(let machine):
+            calls.append(action)
+            decision.notices.append(changed(machine, .pausing))
+        case .resume(let machine):
+            calls.append(action)
+            decision.notices.append(changed(machine, .resuming))
+        case .stop(let machine, let reason):
+            calls.append(action)
+            decision.notices.append(
+                changed(machine, reason == .failed ? .failed : .stopping, detail: reason.rawValue))
+        case .wake(let time):
+            alarm = time
+            decision.actions.append(action)
+        case .circuit(let open):
+            decision.notices.append(
+                PoolNotice(
+                    kind: open ? .circuitOpen : .circuitClosed, detail: open ? state.breaker.lastReason : nil))
+        case .drained:
+            isDrained = true
+            decision.drains = drains
+            drains = []
+            decision.notices.append(PoolNotice(kind: .drained))
         }
-        replies[asking.ticket] = asking.reply
     }
 
     private func changed(_ machine: MachineRef, _ state: MachineState, detail: String? = nil) -> PoolNotice {
@@ -105,17 +111,19 @@ extension Pool.Core {
 
 extension Pool {
     /// Carries a decision out. The lock is not held: replies and drivers may call back.
+    @inline(__always)
     func perform(_ decision: Decision, at now: PoolTime) {
+        if decision.isEmpty { return }
+        carryOut(decision, at: now)
+    }
+
+    private func carryOut(_ decision: Decision, at now: PoolTime) {
         for action in decision.actions {
             switch action {
             case .grant(let ticket, let grant):
                 let lease = Lease(grant, pool: self, at: now)
-                if let own = decision.own, own.ticket == ticket {
-                    own.reply(.success(lease))
-                } else if let reply = decision.replies[ticket] {
-                    // Without a reply the request was cancelled, and the lease goes back by being dropped.
-                    reply(.success(lease))
-                }
+                // Without a reply the request was cancelled, and the lease goes back by being dropped.
+                if let reply = decision.replies[ticket] { reply(.success(lease)) }
             case .reject(let ticket, let rejection):
                 if let reply = decision.replies[ticket] { reply(.failure(rejection)) }
             case .wake(let time): setAlarm.yield(time)

@@ -19,6 +19,8 @@ package struct PoolLedger: Sendable {
     private var urgent = Lane()
     private var normal = Lane()
     private var waiting: [Ticket: Bool] = [:]
+    /// The request that this step is about; it waits only if the step leaves it without an answer, which few do.
+    private var arriving: (ticket: Ticket, priority: Bool)?
     private var mayRestore = false
     private var drained = false
     private var broken: [String] = []
@@ -29,6 +31,7 @@ package struct PoolLedger: Sendable {
     package mutating func book(_ event: PoolEvent, _ actions: [PoolAction]) -> [String] {
         book(event)
         for action in actions { book(action) }
+        settleArrival()
         guard !broken.isEmpty else { return [] }
         defer { broken = [] }
         return broken
@@ -42,8 +45,7 @@ package struct PoolLedger: Sendable {
     private mutating func book(_ event: PoolEvent) {
         switch event {
         case .requestArrived(let ticket, let priority):
-            waiting[ticket] = priority
-            if priority { urgent.append(ticket) } else { normal.append(ticket) }
+            arriving = (ticket, priority)
         case .requestCancelled(let ticket): waiting[ticket] = nil
         case .leaseEnded(let machine, _, _):
             if let leases = self[machine]?.leases, leases > 0 { machines[machine.slot]?.leases = leases - 1 }
@@ -118,8 +120,8 @@ package struct PoolLedger: Sendable {
     }
 
     private mutating func book(_ grant: PoolGrant, to ticket: Ticket) {
-        let priority = waiting[ticket] ?? false
-        let first = urgent.first(in: waiting) ?? normal.first(in: waiting)
+        let priority = priority(of: ticket)
+        let first = first
         require("I9", first == ticket, "\(ticket.number) overtakes \(first?.number ?? 0), priority \(priority)")
         answer(ticket)
         guard let machine = self[grant.machine] else {
@@ -130,8 +132,33 @@ package struct PoolLedger: Sendable {
         machines[grant.machine.slot]?.leases += 1
     }
 
+    /// Who has waited longest of those that go first.
+    private var first: Ticket? {
+        mutating get {
+            if let ticket = urgent.first(in: waiting) { return ticket }
+            if let arriving, arriving.priority { return arriving.ticket }
+            return normal.first(in: waiting) ?? arriving?.ticket
+        }
+    }
+
+    private func priority(of ticket: Ticket) -> Bool {
+        arriving?.ticket == ticket ? arriving?.priority ?? false : waiting[ticket] ?? false
+    }
+
+    /// A request that got no answer in the step that brought it waits from now on.
+    private mutating func settleArrival() {
+        guard let (ticket, priority) = arriving else { return }
+        arriving = nil
+        waiting[ticket] = priority
+        if priority { urgent.append(ticket) } else { normal.append(ticket) }
+    }
+
     /// A ticket that was answered does not wait any more: a second answer breaks the same rule.
     private mutating func answer(_ ticket: Ticket) {
+        if arriving?.ticket == ticket {
+            arriving = nil
+            return
+        }
         require("I5", waiting.removeValue(forKey: ticket) != nil, "\(ticket.number) is answered without waiting")
     }
 

@@ -37,11 +37,17 @@ package struct PoolState: Sendable {
     let scaleDown: Int64
     /// Nil: the limit is `configuration.concurrency`.
     var learned: LearnedConcurrency?
+    /// Requests one machine may hold: as configured, or as learned so far.
+    private(set) var concurrency: Int
+    /// Requests a machine should hold.
+    private(set) var softConcurrency: Int
 
     package init(configuration: PoolConfiguration) {
         let configuration = configuration.normalized()
         self.configuration = configuration
         table = MachineTable(slots: configuration.max, concurrency: configuration.concurrency)
+        concurrency = configuration.concurrency
+        softConcurrency = min(configuration.softConcurrency ?? .max, configuration.concurrency)
         breaker = CircuitBreaker(limits: configuration.breaker)
         policy = ScalingPolicy(configuration)
         serviceTime = MovingMean(weight: 0.1)
@@ -55,21 +61,24 @@ package struct PoolState: Sendable {
         }
     }
 
-    /// Requests one machine may hold: as configured, or as learned so far.
-    var concurrency: Int { learned?.limit ?? configuration.concurrency }
-
-    /// Requests a machine should hold.
-    var softConcurrency: Int { min(configuration.softConcurrency ?? .max, concurrency) }
-
     /// Makes what was learned hold everywhere.
     mutating func followLearned() {
-        guard let learned else { return }
+        guard configuration.learnsConcurrency, let learned else { return }
         table.cap = learned.cap
+        concurrency = learned.limit
+        softConcurrency = min(configuration.softConcurrency ?? .max, concurrency)
         policy.follow(soft: softConcurrency, hard: concurrency)
     }
 
     /// Applies one event that happened at `stamp` and returns what is to be done about it.
     package mutating func handle(_ event: PoolEvent, at stamp: PoolTime) -> [PoolAction] {
+        step(event, at: stamp)
+        defer { actions.removeAll(keepingCapacity: false) }
+        return actions
+    }
+
+    /// As `handle`; what is to be done stays in `actions`, which the caller empties.
+    mutating func step(_ event: PoolEvent, at stamp: PoolTime) {
         let (now, jumped) = clock.advance(to: stamp, wake: scheduledWake)
         if jumped { scheduledWake = nil }
         policy.observe(queued: queue.count, inflight: table.inflight, alive: alive, until: now)
@@ -86,8 +95,6 @@ package struct PoolState: Sendable {
         }
         settle(at: now)
         isExpecting = false
-        defer { actions.removeAll(keepingCapacity: false) }
-        return actions
     }
 
     /// Brings the pool to rest: what is due is done, capacity goes to waiters, missing machines are started.

@@ -12,16 +12,15 @@ package struct PoolWatch: Sendable {
     package init(concurrency: Int) { ledger = PoolLedger(concurrency: concurrency) }
 
     /// What to tell people about the first broken rule of this run, which is worth more than all that follow from it.
+    /// The state is only looked at; `inout` spares a copy of it.
     package mutating func check(
-        _ state: borrowing PoolState, after event: PoolEvent, _ actions: [PoolAction], at now: PoolTime
+        _ state: inout PoolState, after event: PoolEvent, _ actions: [PoolAction], at now: PoolTime
     ) -> String? {
         var broken = ledger.book(event, actions)
-        if now >= tableDue {
-            tableDue = now + Self.tableEvery
-            broken += state.violations()
-        } else {
-            broken += state.sumViolations()
-        }
+        let isTableDue = now >= tableDue
+        if isTableDue { tableDue = now + Self.tableEvery }
+        let found = isTableDue ? state.violations() : state.sumViolations()
+        if !found.isEmpty { broken += found }
         guard let first = broken.first else { return nil }
         defer { violations += broken.count }
         return violations == 0 ? "\(first), after \(event.code)" : nil

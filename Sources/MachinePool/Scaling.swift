@@ -38,7 +38,7 @@ extension PoolState {
 
     /// Machines that should run now: enough for the requests that are here, or as many as the policy wants ahead.
     @inline(__always)
-    func neededNow(at now: PoolTime) -> Int {
+    mutating func neededNow(at now: PoolTime) -> Int {
         let demand = queue.count + table.inflight - drainingLoad + (isExpecting ? 1 : 0)
         var needed = (demand + softConcurrency - 1) / softConcurrency
         if !queue.isEmpty {

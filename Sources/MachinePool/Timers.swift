@@ -1,8 +1,9 @@
 /// What happens because time passes.
 extension PoolState {
-    /// The earliest time at which something has to be done, if nothing happens before.
+    /// The earliest time at which something has to be done, if nothing happens before. Changes nothing; `mutating` spares
+    /// a copy of the state.
     @inline(__always)
-    func nextDue(at now: PoolTime) -> PoolTime? {
+    mutating func nextDue(at now: PoolTime) -> PoolTime? {
         var due = PoolTime(nanoseconds: .max)
         func consider(_ time: PoolTime?) {
             if let time, time < due { due = time }
@@ -10,7 +11,7 @@ extension PoolState {
         // Asked for twice a request: no arrays, and no closures, which would copy the whole state to capture it.
         consider(queue.nextDeadline)
         consider(drainDeadline)
-        consider(learned?.probeEnds)
+        if configuration.learnsConcurrency { consider(learned?.probeEnds) }
         if let slot = table.oldest(.booting) { consider(table.slots[slot].since + startTimeout) }
         if let slot = table.oldest(.restoring) { consider(table.slots[slot].since + startTimeout) }
         if let slot = table.oldest(.resuming) { consider(table.slots[slot].since + transitionTimeout) }
@@ -22,7 +23,7 @@ extension PoolState {
                 consider(nextIdle)
                 consider(nextScaleDown)
             }
-            consider(nextRecycle)
+            if configuration.maxAge != nil { consider(nextRecycle) }
             if breaker.failures > 0, breaker.nextPermit > now { consider(breaker.nextPermit) }
         }
         return due.nanoseconds == .max ? nil : max(due, now)
@@ -36,7 +37,7 @@ extension PoolState {
     mutating func runTimers(at now: PoolTime) {
         expireWaiters(at: now)
         failOverdue(at: now)
-        if learned?.probeEnds != nil {
+        if configuration.learnsConcurrency, learned?.probeEnds != nil {
             learned?.tick(at: now)
             followLearned()
         }

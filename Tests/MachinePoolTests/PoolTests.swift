@@ -74,6 +74,19 @@ private final class Holder: Sendable {
     }
 }
 
+extension Pool {
+    /// Asks for a machine and takes the answer, at once or later. Returns what `cancel` takes, if there is none yet.
+    @discardableResult
+    func acquire(_ reply: @escaping Reply) -> Ticket? {
+        switch acquire(orWait: { reply }) {
+        case .granted(let lease): reply(.success(lease))
+        case .rejected(let rejection): reply(.failure(rejection))
+        case .waiting(let ticket): return ticket
+        }
+        return nil
+    }
+}
+
 @Suite struct PoolStatusTests {
     @Test func `the status is the documented JSON`() throws {
         let driver = InstantDriver()
@@ -146,7 +159,7 @@ private final class Holder: Sendable {
                         let ticket = pool.acquire { result in
                             if case .success(let lease) = consume result { lease.end(.ok) }
                         }
-                        if (worker + turn).isMultiple(of: 3) { pool.cancel(ticket) }
+                        if let ticket, (worker + turn).isMultiple(of: 3) { pool.cancel(ticket) }
                     }
                 }
             }

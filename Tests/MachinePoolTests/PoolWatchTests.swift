@@ -44,18 +44,18 @@ private struct NoDriver: MachineDriver {
             let time = PoolTime(nanoseconds: Int64(millisecond) * 1_000_000)
             let actions = state.handle(.timerFired, at: time)
             if millisecond == 100 { state.suspects = 1 }
-            found = watch.check(state, after: .timerFired, actions, at: time)
+            found = watch.check(&state, after: .timerFired, actions, at: time)
         }
         #expect(found == "I14: 1 suspects, 0 counted, after timer")
         #expect(watch.violations == 1)
     }
 
     @Test func `a pool that decides wrongly is caught by its own books`() {
-        let state = PoolState(configuration: PoolConfiguration())
+        var state = PoolState(configuration: PoolConfiguration())
         var watch = PoolWatch(concurrency: 1)
         let stranger = PoolGrant(machine: MachineRef(slot: 3, generation: 9), startKind: .idle, queued: 0, started: 0)
         let told = watch.check(
-            state, after: .timerFired, [.grant(Ticket(number: 5), stranger)], at: PoolTime(nanoseconds: 1))
+            &state, after: .timerFired, [.grant(Ticket(number: 5), stranger)], at: PoolTime(nanoseconds: 1))
         #expect(told?.hasPrefix("I9: 5 overtakes 0") == true)
         #expect(watch.violations == 3)
     }

@@ -43,9 +43,21 @@ extension ClientHandler {
     private func acquire(priority: Bool) {
         stage = .acquiring
         let number = sequence
+        switch worker.pool.acquire(priority: priority, orWait: waitingReply) {
+        case .granted(let lease): begin(with: lease)
+        case .rejected(let rejection): fail(.noMachine(rejection), closes: false)
+        case .waiting(let ticket):
+            // The answer may have come before the ticket.
+            if sequence == number, stage == .acquiring, phase == .exchange { self.ticket = ticket }
+        }
+    }
+
+    /// What the pool calls when the request had to wait.
+    private func waitingReply() -> Pool.Reply {
+        let number = sequence
         let bound = NIOLoopBound(self, eventLoop: worker.loop)
         let loop = worker.loop
-        let ticket = worker.pool.acquire(priority: priority) { result in
+        return { result in
             if loop.inEventLoop {
                 bound.value.answered(result, number)
             } else {
@@ -55,8 +67,6 @@ extension ClientHandler {
                 }
             }
         }
-        // The answer may have come before the ticket.
-        if sequence == number, stage == .acquiring, phase == .exchange { self.ticket = ticket }
     }
 
     /// A lease that comes too late is returned by dropping it.
@@ -65,15 +75,18 @@ extension ClientHandler {
         ticket = nil
         switch consume result {
         case .failure(let rejection): fail(.noMachine(rejection), closes: false)
-        case .success(let lease):
-            queued += UInt64(max(0, lease.queued)) / 1000
-            started += UInt64(max(0, lease.started)) / 1000
-            startKind = lease.startKind
-            let machine = lease.machine
-            self.lease = consume lease
-            granted = 0
-            if let kept = worker.upstreams.take(machine) { send(on: kept) } else { connect(machine) }
+        case .success(let lease): begin(with: lease)
         }
+    }
+
+    private func begin(with lease: consuming Lease) {
+        queued += UInt64(max(0, lease.queued)) / 1000
+        started += UInt64(max(0, lease.started)) / 1000
+        startKind = lease.startKind
+        let machine = lease.machine
+        self.lease = consume lease
+        granted = 0
+        if let kept = worker.upstreams.take(machine) { send(on: kept) } else { connect(machine) }
     }
 
     private func connect(_ machine: MachineRef) {

@@ -44,49 +44,70 @@ package struct HedgeView: Sendable {
 
 /// The rule chosen by `--policy`: fed by the reducer, asked at times of its own.
 struct ScalingPolicy: Sendable {
-    private var kpa: KPAPolicy?
-    private var forecast: ForecastPolicy?
+    /// At most one policy, in an array of its own: the pool's state is handed on as a copy here and there, and would be
+    /// a kilobyte larger. With none the time-outs alone decide.
+    private var kpa: [KPAPolicy] = []
+    private var forecast: [ForecastPolicy] = []
 
     init(_ configuration: PoolConfiguration) {
         switch configuration.policy {
         case .reactive: break
-        case .kpa: kpa = KPAPolicy(configuration)
-        case .forecast: forecast = ForecastPolicy(configuration)
+        case .kpa: kpa = [KPAPolicy(configuration)]
+        case .forecast: forecast = [ForecastPolicy(configuration)]
         }
     }
 
     /// Machines should hold, and may hold, so many requests each from now on.
     mutating func follow(soft: Int, hard: Int) {
-        kpa?.follow(concurrency: soft)
-        forecast?.follow(soft: soft, hard: hard)
+        for one in kpa.indices { kpa[one].follow(concurrency: soft) }
+        for one in forecast.indices { forecast[one].follow(soft: soft, hard: hard) }
     }
 
     /// So many requests have been waiting and on machines since the last call.
     mutating func observe(queued: Int, inflight: Int, alive: Int, until now: PoolTime) {
-        kpa?.observe(demand: queued + inflight, until: now)
-        forecast?.observe(queued: queued, inflight: inflight, alive: alive, until: now)
+        for one in kpa.indices { kpa[one].observe(demand: queued + inflight, until: now) }
+        for one in forecast.indices {
+            forecast[one].observe(queued: queued, inflight: inflight, alive: alive, until: now)
+        }
     }
 
     /// A request was answered; `mean` is the mean time in nanoseconds that requests hold a machine.
-    mutating func served(_ mean: Double?) { forecast?.served(mean) }
+    mutating func served(_ mean: Double?) {
+        for one in forecast.indices { forecast[one].served(mean) }
+    }
+
     /// A request came and makes it so many; it got a machine at once, or waits.
     mutating func arrived(queued: Int, inflight: Int, served: Bool) {
-        forecast?.arrived(queued: queued, inflight: inflight, served: served)
+        for one in forecast.indices { forecast[one].arrived(queued: queued, inflight: inflight, served: served) }
     }
-    mutating func started(_ kind: StartKind, cost: Int64) { forecast?.started(kind, cost: cost) }
+
+    mutating func started(_ kind: StartKind, cost: Int64) {
+        for one in forecast.indices { forecast[one].started(kind, cost: cost) }
+    }
 
     /// When `evaluate` wants to be called. Nil: never.
-    var nextEvaluation: PoolTime? { kpa?.nextEvaluation ?? forecast?.nextEvaluation }
+    @inline(__always)
+    var nextEvaluation: PoolTime? {
+        if !kpa.isEmpty { return kpa[0].nextEvaluation }
+        return forecast.isEmpty ? nil : forecast[0].nextEvaluation
+    }
 
     /// Nil: the time-outs alone decide.
     mutating func evaluate(_ view: PoolView, at now: PoolTime) -> ScaleTarget? {
-        if let target = kpa?.evaluate(view, at: now) { return target }
-        return forecast?.evaluate(view, at: now)
+        if !kpa.isEmpty { return kpa[0].evaluate(view, at: now) }
+        return forecast.isEmpty ? nil : forecast[0].evaluate(view, at: now)
     }
 
     /// Machines the requests that are here should have, at most `needed`.
-    func hedged(_ view: HedgeView) -> Int { kpa?.hedged(view) ?? forecast?.hedged(view) ?? view.needed }
+    @inline(__always)
+    func hedged(_ view: HedgeView) -> Int {
+        if !kpa.isEmpty { return kpa[0].hedged(view) }
+        return forecast.isEmpty ? view.needed : forecast[0].hedged(view)
+    }
 
     /// Machines there have to be ahead of requests while so many are here.
-    func floor(queued: Int, inflight: Int) -> Int { forecast?.floor(queued: queued, inflight: inflight) ?? 0 }
+    @inline(__always)
+    func floor(queued: Int, inflight: Int) -> Int {
+        forecast.isEmpty ? 0 : forecast[0].floor(queued: queued, inflight: inflight)
+    }
 }
