@@ -70,8 +70,8 @@ enum HTTP2Corpus {
         request(
             "names with _ are dropped", "fcctl", h2("GET", "/", [("x_a", "1")]), .forwards([], without: ["x_a"])),
         request(
-            "a request id of a stranger is replaced", "fcctl", h2("GET", "/", [("x-request-id", "abc")]),
-            .forwards(["X-Request-Id: "], without: ["abc"])),
+            "a request id of a stranger is replaced", "fcctl", h2("GET", "/", [("x-request-id", "stranger")]),
+            .forwards(["X-Request-Id: "], without: ["stranger"])),
         request(
             "Expect: 100-continue passes", "RFC 9110 10.1.1", h2("GET", "/", [("expect", "100-continue")]),
             .forwards(["expect: 100-continue"])),
