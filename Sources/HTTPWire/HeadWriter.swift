@@ -30,48 +30,52 @@ package struct HeadWriter {
 
     package mutating func put(decimal value: UInt64) {
         precondition(capacity - count >= 20, "a head fits into its bound")
-        var digits = 1
-        var bound: UInt64 = 10
+        if value < 10 { return putDigit(value) }
+        var digits = 2
+        var bound: UInt64 = 100
         while value >= bound {
             digits += 1
             if digits == 20 { break }
             bound &*= 10
         }
-        digit(value, count + digits)
+        var rest = value
+        var place = count + digits
+        while place > count {
+            place -= 1
+            store(rest % 10, at: place)
+            rest /= 10
+        }
         count += digits
     }
 
     /// Milliseconds with three places, from microseconds.
     package mutating func put(milliseconds microseconds: UInt64) {
-        put(decimal: microseconds / 1000)
+        let (whole, rest) = microseconds.quotientAndRemainder(dividingBy: 1000)
+        put(decimal: whole)
         precondition(capacity - count >= 4, "a head fits into its bound")
         base.storeBytes(of: 0x2e, toByteOffset: count, as: UInt8.self)
-        digit(1000 + microseconds % 1000, count + 4, stop: 3)
+        store(rest / 100, at: count + 1)
+        store(rest / 10 % 10, at: count + 2)
+        store(rest % 10, at: count + 3)
         count += 4
     }
 
-    /// Stores the decimal digits of `value` so that they end before `end`; no more than `stop` of them.
-    private func digit(_ value: UInt64, _ end: Int, stop: Int = 20) {
-        var rest = value
-        var place = end
-        repeat {
-            place -= 1
-            base.storeBytes(of: 0x30 + UInt8(truncatingIfNeeded: rest % 10), toByteOffset: place, as: UInt8.self)
-            rest /= 10
-        } while rest > 0 && end - place < stop
+    private mutating func putDigit(_ digit: UInt64) {
+        store(digit, at: count)
+        count += 1
+    }
+
+    /// Stores one decimal digit.
+    @inline(__always)
+    private func store(_ digit: UInt64, at place: Int) {
+        base.storeBytes(of: 0x30 &+ UInt8(truncatingIfNeeded: digit), toByteOffset: place, as: UInt8.self)
     }
 
     /// Sixteen digits in lower case.
     @inline(__always)
     package mutating func put(hexadecimal16 value: UInt64) {
         precondition(capacity - count >= 16, "a head fits into its bound")
-        // Each nibble to a byte of its own, then all sixteen to digits at once.
-        var spread = SIMD16<UInt8>()
-        for index in 0..<16 { spread[index] = UInt8(truncatingIfNeeded: value >> UInt64(60 - index * 4)) & 15 }
-        let digits = spread &+ SIMD16(repeating: 0x30)
-        let letters = spread &+ SIMD16(repeating: 0x57)
-        (base + count).storeBytes(
-            of: digits.replacing(with: letters, where: spread .> SIMD16(repeating: 9)), as: SIMD16<UInt8>.self)
+        Hexadecimal.store(value, to: base + count)
         count += 16
     }
 

@@ -46,6 +46,10 @@ struct RequestLine {
 
     /// `HTTP/1.0` or `HTTP/1.1` and CRLF, from `start` on.
     private func version(_ start: Int, _ head: inout RequestHead) throws(WireError) -> Bool {
+        if start + 10 <= reader.count, isHTTP11(start) {
+            head.isHTTP11 = true
+            return true
+        }
         let expected: StaticString = "HTTP/"
         for index in 0..<10 {
             guard start + index < reader.count else { return false }
@@ -61,6 +65,14 @@ struct RequestLine {
         guard bytes[start + 5] == 0x31, bytes[start + 7] <= 0x31 else { throw .unsupportedVersion }
         head.isHTTP11 = bytes[start + 7] == 0x31
         return true
+    }
+
+    /// Whether `HTTP/1.1` and CRLF stand there, as nearly always: two comparisons.
+    @inline(__always)
+    private func isHTTP11(_ start: Int) -> Bool {
+        let raw = UnsafeRawPointer(bytes + start)
+        return UInt64(littleEndian: raw.loadUnaligned(as: UInt64.self)) == 0x312e_312f_5054_5448
+            && UInt16(littleEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt16.self)) == 0x0a0d
     }
 
     private func lineError(_ byte: UInt8) -> WireError {

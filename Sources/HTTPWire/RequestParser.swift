@@ -17,8 +17,8 @@ package struct RequestParser: Sendable {
         _ bytes: UnsafeRawBufferPointer, _ fields: inout HeadFields, _ limits: HeadLimits
     ) throws(WireError) -> RequestHead? {
         guard let base = bytes.baseAddress, bytes.count > 0 else { return nil }
-        let result: Result<RequestHead?, WireError> = ByteClass.table.withUnsafeBufferPointer { table in
-            guard let classes = table.baseAddress else { return .success(nil) }
+        let isWhole: Result<Bool, WireError> = ByteClass.table.withUnsafeBufferPointer { table in
+            guard let classes = table.baseAddress else { return .success(false) }
             var reader = FieldReader(
                 bytes: base.assumingMemoryBound(to: UInt8.self), count: bytes.count, classes: classes, limits: limits,
                 origin: origin)
@@ -28,32 +28,30 @@ package struct RequestParser: Sendable {
                 return .failure(error)
             }
         }
-        return try result.get()
+        return try isWhole.get() ? head : nil
     }
 
     @inline(__always)
-    private mutating func step(
-        _ reader: inout FieldReader, _ fields: inout HeadFields
-    ) throws(WireError) -> RequestHead? {
+    private mutating func step(_ reader: inout FieldReader, _ fields: inout HeadFields) throws(WireError) -> Bool {
         if !hasRequestLine {
-            guard try skipEmptyLines(reader) else { return nil }
+            guard try skipEmptyLines(reader) else { return false }
             reader = FieldReader(
                 bytes: reader.bytes, count: reader.count, classes: reader.classes, limits: reader.limits,
                 origin: origin)
             var line = RequestLine(reader: reader, at: at)
-            guard try line.parse(&head) else { return nil }
+            guard try line.parse(&head) else { return false }
             at = line.at
             hasRequestLine = true
             fields.clear()
         }
         while true {
             switch try reader.next(&at, &fields) {
-            case .incomplete: return nil
-            case .field: try note(&fields, reader.bytes)
+            case .incomplete: return false
+            case .field: try note(&fields, reader.bytes, reader.classes)
             case .end:
                 head.length = at
                 try head.settle(reader.bytes, &fields)
-                return head
+                return true
             }
         }
     }
@@ -71,7 +69,9 @@ package struct RequestParser: Sendable {
 
     /// Takes what the proxy must know out of the line just read.
     @inline(__always)
-    private mutating func note(_ fields: inout HeadFields, _ bytes: UnsafePointer<UInt8>) throws(WireError) {
+    private mutating func note(
+        _ fields: inout HeadFields, _ bytes: UnsafePointer<UInt8>, _ classes: UnsafePointer<UInt8>
+    ) throws(WireError) {
         let last = fields.lines.count - 1
         let line = fields.lines[last]
         if line.name == .other { return }
@@ -82,7 +82,7 @@ package struct RequestParser: Sendable {
         case .host:
             if head.hasHost { throw .repeatedHost }
             head.hasHost = true
-            if !HostRule.isValid(bytes, start, end) { throw .malformedHost }
+            if !HostRule.isValid(bytes, start, end, classes) { throw .malformedHost }
             if head.isAbsolute { fields.lines[last].isKept = false } else { head.authority = start..<end }
         case .contentLength:
             if head.hasLength { throw .repeatedLength }

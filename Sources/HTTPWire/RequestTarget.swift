@@ -31,7 +31,7 @@ enum RequestTarget {
         }
         let authority = cursor
         while cursor < end, bytes[cursor] != Octet.slash, bytes[cursor] != Octet.question { cursor += 1 }
-        guard HostRule.isValid(bytes, authority, cursor) else { throw .malformedHost }
+        guard HostRule.isValid(bytes, authority, cursor, classes) else { throw .malformedHost }
         head.isAbsolute = true
         head.authority = authority..<cursor
         head.target = cursor..<end
@@ -66,17 +66,19 @@ enum RequestTarget {
 
 /// `host [":" port]` as in RFC 3986, without user information.
 enum HostRule {
-    static func isValid(_ bytes: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Bool {
+    static func isValid(
+        _ bytes: UnsafePointer<UInt8>, _ start: Int, _ end: Int, _ classes: UnsafePointer<UInt8>
+    ) -> Bool {
         guard start < end, end - start <= 320 else { return false }
         var cursor = start
         if bytes[cursor] == Octet.openBracket {
             cursor += 1
             let address = cursor
-            while cursor < end, isAddress(bytes[cursor]) { cursor += 1 }
+            while cursor < end, isAddress(bytes[cursor], classes) { cursor += 1 }
             guard cursor < end, bytes[cursor] == Octet.closeBracket, cursor - address >= 2 else { return false }
             cursor += 1
         } else {
-            while cursor < end, isName(bytes, &cursor, end) { cursor += 1 }
+            while cursor < end, isName(bytes, &cursor, end, classes) { cursor += 1 }
             guard cursor > start else { return false }
         }
         if cursor == end { return true }
@@ -91,15 +93,18 @@ enum HostRule {
         return true
     }
 
-    private static func isAddress(_ byte: UInt8) -> Bool {
-        ByteClass.table[Int(byte)] & ByteClass.hex != 0 || byte == Octet.colon || byte == 0x2e
+    private static func isAddress(_ byte: UInt8, _ classes: UnsafePointer<UInt8>) -> Bool {
+        classes[Int(byte)] & ByteClass.hex != 0 || byte == Octet.colon || byte == 0x2e
     }
 
-    private static func isName(_ bytes: UnsafePointer<UInt8>, _ cursor: inout Int, _ end: Int) -> Bool {
-        guard ByteClass.table[Int(bytes[cursor])] & ByteClass.host != 0 else { return false }
+    @inline(__always)
+    private static func isName(
+        _ bytes: UnsafePointer<UInt8>, _ cursor: inout Int, _ end: Int, _ classes: UnsafePointer<UInt8>
+    ) -> Bool {
+        guard classes[Int(bytes[cursor])] & ByteClass.host != 0 else { return false }
         if bytes[cursor] == Octet.percent {
-            guard cursor + 2 < end, ByteClass.table[Int(bytes[cursor + 1])] & ByteClass.hex != 0,
-                ByteClass.table[Int(bytes[cursor + 2])] & ByteClass.hex != 0
+            guard cursor + 2 < end, classes[Int(bytes[cursor + 1])] & ByteClass.hex != 0,
+                classes[Int(bytes[cursor + 2])] & ByteClass.hex != 0
             else { return false }
             cursor += 2
         }

@@ -45,8 +45,8 @@ package struct ResponseParser: Sendable {
         _ bytes: UnsafeRawBufferPointer, _ fields: inout HeadFields, _ limits: HeadLimits, _ context: ResponseContext
     ) throws(WireError) -> ResponseHead? {
         guard let base = bytes.baseAddress, bytes.count > 0 else { return nil }
-        let result: Result<ResponseHead?, WireError> = ByteClass.table.withUnsafeBufferPointer { table in
-            guard let classes = table.baseAddress else { return .success(nil) }
+        let isWhole: Result<Bool, WireError> = ByteClass.table.withUnsafeBufferPointer { table in
+            guard let classes = table.baseAddress else { return .success(false) }
             let reader = FieldReader(
                 bytes: base.assumingMemoryBound(to: UInt8.self), count: bytes.count, classes: classes, limits: limits,
                 origin: 0)
@@ -56,26 +56,26 @@ package struct ResponseParser: Sendable {
                 return .failure(error)
             }
         }
-        return try result.get()
+        return try isWhole.get() ? head : nil
     }
 
     @inline(__always)
     private mutating func step(
         _ reader: FieldReader, _ fields: inout HeadFields, _ context: ResponseContext
-    ) throws(WireError) -> ResponseHead? {
+    ) throws(WireError) -> Bool {
         if !hasStatusLine {
-            guard try statusLine(reader) else { return nil }
+            guard try statusLine(reader) else { return false }
             hasStatusLine = true
             fields.clear()
         }
         while true {
             switch try reader.next(&at, &fields) {
-            case .incomplete: return nil
+            case .incomplete: return false
             case .field: try note(&fields, reader.bytes)
             case .end:
                 head.length = at
                 try head.settle(reader.bytes, &fields, context)
-                return head
+                return true
             }
         }
     }

@@ -7,8 +7,8 @@ package enum ClientFraming: Sendable, Equatable {
     case untilClose
 }
 
-/// What the gateway adds to a response.
-package struct ResponseAdditions: Sendable {
+/// What the gateway adds to a response. A class, so that handing it on counts no references of what is in it.
+package final class ResponseAdditions {
     /// Whole lines, each with its CRLF: which instance answered.
     package var instance: [UInt8] = []
     /// Start kind for X-Start-Type and Server-Timing; empty: neither is written.
@@ -92,9 +92,13 @@ extension ResponseHead {
 
     private func writeStatusLine(_ base: UnsafeRawPointer, _ writer: inout HeadWriter) {
         writer.put("HTTP/1.1 ")
-        writer.put(decimal: UInt64(status))
-        writer.put(" ")
-        writer.put(base, reason)
+        // Digits, space and reason as they came; the space is there in any case.
+        if reason.isEmpty {
+            writer.put(base, 9..<12)
+            writer.put(" ")
+        } else {
+            writer.put(base, 9..<reason.upperBound)
+        }
         writer.put("\r\n")
     }
 
@@ -108,11 +112,15 @@ extension ResponseHead {
         if !additions.startKind.isEmpty {
             writer.put("X-Start-Type: ")
             writer.put(additions.startKind)
-            writer.put("\r\nServer-Timing: queue;dur=")
-            writer.put(milliseconds: additions.queue)
-            writer.put(", start;dur=")
-            writer.put(milliseconds: additions.start)
-            writer.put(", connect;dur=")
+            if additions.queue | additions.start == 0 {
+                writer.put("\r\nServer-Timing: queue;dur=0.000, start;dur=0.000, connect;dur=")
+            } else {
+                writer.put("\r\nServer-Timing: queue;dur=")
+                writer.put(milliseconds: additions.queue)
+                writer.put(", start;dur=")
+                writer.put(milliseconds: additions.start)
+                writer.put(", connect;dur=")
+            }
             writer.put(milliseconds: additions.connect)
             writer.put(", app;dur=")
             writer.put(milliseconds: additions.app)

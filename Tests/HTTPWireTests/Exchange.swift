@@ -84,7 +84,7 @@ func forwardResponse(
     guard let head = try bytes.withUnsafeBytes({ try parser.parse($0, &fields, HeadLimits(), context) }) else {
         return nil
     }
-    var additions = ResponseAdditions()
+    let additions = ResponseAdditions()
     additions.instance = Array("X-Instance-Id: m1\r\n".utf8)
     additions.requestID = Array("id-1".utf8)
     additions.date = Array("Date: now\r\n".utf8)

@@ -33,8 +33,6 @@ extension ClientHandler {
         let isRepeatable =
             head.method.isIdempotent || head.hasIdempotencyKey && worker.configuration.repeatsIdempotencyKeys
         canReplay = isRepeatable && !head.wantsUpgrade
-        requestBytes.clear()
-        requestBytes.writeImmutableBuffer(worker.out)
         worker.budget.earn()
         if isRequestDone { arm(.none, 0) } else { arm(.body, bodySpan) }
         acquire(priority: false)

@@ -49,18 +49,20 @@ extension ClientHandler {
         let isFirstTry = partial == nil
         var fields = partial ?? HeadFields(borrowing: &worker.fields)
         partial = nil
-        let head: RequestHead
         do throws(WireError) {
-            let parsed: Result<RequestHead?, WireError> = pending.withUnsafeReadableBytes { bytes in
-                do throws(WireError) { return .success(try parser.parse(bytes, &fields, limits)) } catch {
+            let isWhole: Result<Bool, WireError> = pending.withUnsafeReadableBytes { bytes in
+                do throws(WireError) {
+                    guard let whole = try parser.parse(bytes, &fields, limits) else { return .success(false) }
+                    head = whole
+                    return .success(true)
+                } catch {
                     return .failure(error)
                 }
             }
-            guard let whole = try parsed.get() else {
+            guard try isWhole.get() else {
                 partial = fields
                 return false
             }
-            head = whole
         } catch {
             if isFirstTry { fields.giveBack(to: &worker.fields) }
             if error == .unsupportedVersion, yieldToHTTP2() { return false }
@@ -70,7 +72,6 @@ extension ClientHandler {
             return true
         }
         parser = RequestParser()
-        self.head = head
         serialise(&fields)
         let isAdmin = worker.admin?.wants(head, pending) ?? false
         let target = isAdmin ? AdminRequest(head, pending) : nil
@@ -80,7 +81,7 @@ extension ClientHandler {
         return true
     }
 
-    /// Writes the head as the machine will see it into `worker.out`, and notes the request's id.
+    /// Writes the head as the machine will see it into `requestBytes`, and notes the request's id.
     private func serialise(_ fields: inout HeadFields) {
         head.settle(
             &fields, isTrusted: peer.isTrusted,
@@ -93,8 +94,8 @@ extension ClientHandler {
             requestID = pending.getBytes(at: start, length: head.requestID.count) ?? []
         }
         beginNote(fields)
-        worker.out.clear()
-        worker.out.writeWithUnsafeMutableBytes(minimumWritableBytes: head.sizeBound(peer)) { memory in
+        requestBytes.clear()
+        requestBytes.writeWithUnsafeMutableBytes(minimumWritableBytes: head.sizeBound(peer)) { memory in
             guard var writer = HeadWriter(memory) else { return 0 }
             pending.withUnsafeReadableBytes { bytes in
                 head.write(

@@ -21,7 +21,7 @@ final class Worker {
     var out: ByteBuffer
     let empty = ByteBuffer()
     var fields = HeadFields()
-    var additions = ResponseAdditions()
+    let additions = ResponseAdditions()
     var identifiers = RequestIDs()
     var budget: RetryBudget
 
@@ -210,16 +210,10 @@ struct RequestIDs {
 
     func write(into bytes: inout [UInt8]) {
         if bytes.count != 32 { bytes = Array(repeating: 0x30, count: 32) }
-        let low = low
-        for index in 0..<16 {
-            let shift = UInt64(60 - index * 4)
-            bytes[index] = Self.digit(prefix >> shift)
-            bytes[index + 16] = Self.digit(low >> shift)
+        bytes.withUnsafeMutableBytes { memory in
+            guard let base = memory.baseAddress else { return }
+            Hexadecimal.store(prefix, to: base)
+            Hexadecimal.store(low, to: base + 16)
         }
-    }
-
-    private static func digit(_ value: UInt64) -> UInt8 {
-        let nibble = UInt8(truncatingIfNeeded: value & 15)
-        return nibble < 10 ? 0x30 + nibble : 0x57 + nibble
     }
 }
