@@ -70,9 +70,11 @@ static void enter_slot_network(void) {
 }
 
 static int unused_socket(void) {
-    int on = 1, result = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1, off = 0, result = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     must(result >= 0, "socket");
     setsockopt(result, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // The request carries the last acknowledgement of the handshake.
+    setsockopt(result, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof off);
     return result;
 }
 
@@ -155,6 +157,7 @@ static void resume(struct slot *slot) {
 }
 
 static void pause_all(int count) {
+    usleep(20000);  // the guests have seen that the last connections are closed
     for (int i = 0; i < count; i++) call(&slots[i], "PATCH", "/vm", "{\"state\":\"Paused\"}");
 }
 
@@ -277,7 +280,7 @@ int main(int argc, char **argv) {
         if (!strcmp(word, "prepare")) prepare(first), report_processes(first);
         if (!strcmp(word, "restore")) burst(first, second, restore), report(first);
         if (!strcmp(word, "resume")) burst(first, second, resume), report(first);
-        if (!strcmp(word, "pause")) pause_all(first), renew_sockets(first), report(0);
+        if (!strcmp(word, "pause")) renew_sockets(first), pause_all(first), report(0);
         if (!strcmp(word, "drop")) drop(first), report(0);
         if (!strcmp(word, "product")) product(first, second), report(second);
     }
