@@ -348,12 +348,6 @@ static const u8 *find_control(const u8 *at) {
     return at + __builtin_ctzl(first & signs) / 8;
 }
 
-static int is_end_of_line(const u8 *at) {
-    u16 pair;
-    __builtin_memcpy(&pair, at, 2);
-    return pair == 0x0a0d;
-}
-
 static int is_connection_close(const u8 *line, u32 length) {
     return length == 17 && line[16] == 'e' && word_at(line) == 0x697463656e6e6f43UL &&
            word_at(line + 8) == 0x736f6c63203a6e6fUL;
@@ -368,28 +362,30 @@ static u32 take_simple_head(struct connection *connection, u8 *bytes, u32 length
     if (word_at(bytes) != 0x5448202f20544547UL || word_at(bytes + 8) != 0x0a0d312e312f5054UL) {
         return 0;
     }
-    const u8 *at = bytes + 16, *end = bytes + length;
+    const u8 *at = bytes + 16;
     u8 keep = 1;
-    while (!is_end_of_line(at)) {
+    for (;;) {
         const u8 *stop = find_control(at);
-        if (stop + 2 > end || !is_end_of_line(stop)) {
-            return 0;
-        }
-        u8 first = *at | 32;
-        if (first == 'c' || first == 't' || first == 'e') {
+        // Those that begin with c, e or t matter or might, all of these but traceparent.
+        if (0x00100028u >> (*at & 31) & 1) {
             if (is_connection_close(at, (u32)(stop - at))) {
                 keep = 0;
-            } else if (first != 't' || (at[1] | 32) != 'r' || (at[4] | 32) != 'e') {
-                // All of these but traceparent: they matter, or might.
+            } else if ((*at | 32) != 't' || (at[1] | 32) != 'r' || (at[4] | 32) != 'e') {
                 return 0;
             }
         }
+        // At the latest it is the zero behind the end, which is no end of a line.
+        u32 four;
+        __builtin_memcpy(&four, stop, 4);
         at = stop + 2;
+        if (four == 0x0a0d0a0d) {
+            break;
+        }
+        if ((u16)four != 0x0a0d) {
+            return 0;
+        }
     }
     at += 2;
-    if (at > end) {
-        return 0;
-    }
     http->method = get;
     http->keep = keep;
     http->path[0] = '/';
