@@ -5,18 +5,20 @@
 /// may still answer them.
 package struct ConnectSchedule: Sendable {
     package static let most = 16
-    private var interval: Duration = .milliseconds(10)
+    private var interval: Duration
     private(set) package var next: ContinuousClock.Instant
 
-    package init(start: ContinuousClock.Instant) {
+    /// `patience`: how long the first attempt has.
+    package init(start: ContinuousClock.Instant, patience: Duration = .milliseconds(10)) {
         next = start
+        interval = patience
     }
 
     /// Whether an attempt is due; if so, plans the one after it.
     package mutating func attempt(at now: ContinuousClock.Instant) -> Bool {
         guard now >= next else { return false }
         next = now + interval
-        interval = min(interval * 2, .milliseconds(40))
+        interval = max(interval, min(interval * 2, .milliseconds(40)))
         return true
     }
 

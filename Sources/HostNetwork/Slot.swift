@@ -9,6 +9,7 @@ package final class Slot: Sendable {
     package let number: SlotNumber
     package let namespace: NetworkNamespace
     private let reachableAt = Mutex<IPv4Address?>(nil)
+    private let spareSockets = Mutex<[Int32]>([])
 
     /// Where the host itself reaches the guest's TCP ports; nil for a slot that only its sockets lead into.
     package var address: IPv4Address? { reachableAt.withLock { $0 } }
@@ -51,10 +52,26 @@ package final class Slot: Sendable {
     /// A path to the namespace for a jailer or VMM that this process starts; valid while the slot is held.
     package var path: FilePath { namespace.path }
 
+    deinit {
+        for raw in spareSockets.withLock({ $0 }) { _ = OwnedDescriptor(raw) }
+    }
+
     /// A non-blocking IPv4 TCP socket inside the slot, usable from any thread.
     package func socket() throws(HostNetworkError) -> OwnedDescriptor {
-        try translated { () throws(HostError) in
+        if let raw = spareSockets.withLock({ $0.popLast() }) { return OwnedDescriptor(raw) }
+        return try translated { () throws(HostError) in
             try namespace.socket(AF_INET, Int32(SOCK_STREAM.rawValue))
+        }
+    }
+
+    /// Makes sockets until there are `count` for the next connections: a visit to the namespace takes a thread of its
+    /// own, as long as a guest's answer. What is not made now is made when it is needed.
+    package func prepareSockets(_ count: Int) {
+        while spareSockets.withLock({ $0.count < count }) {
+            guard
+                let raw = try? namespace.socket(AF_INET, Int32(SOCK_STREAM.rawValue)).release()
+            else { return }
+            spareSockets.withLock { $0.append(raw) }
         }
     }
 

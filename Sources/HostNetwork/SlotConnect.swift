@@ -1,5 +1,6 @@
 import Glibc
 package import LinuxHost
+import Synchronization
 import SystemPackage
 
 /// What a refused connection means to the caller.
@@ -22,56 +23,72 @@ extension Slot {
     func connect(
         to address: IPv4Address, port: UInt16, deadline: ContinuousClock.Instant, refusal: Refusal
     ) throws(HostNetworkError) -> OwnedDescriptor {
-        try Connecting(self, to: address, port: port, refusal: refusal).finish(by: deadline)
+        let connecting = try Connecting(self, to: address, port: port, refusal: refusal, patience: .milliseconds(10))
+        return try connecting.finish(by: deadline)
     }
 
-    /// Begins a connection to `port` of the guest, to be finished after what is more urgent. Does not block.
-    package func beginConnecting(port: UInt16) throws(HostNetworkError) -> Connecting {
-        try Connecting(self, to: SlotAddresses.guest, port: port, refusal: .fails)
+    /// Begins a connection to `port` of the guest, to be finished after what is more urgent. Does not block. Where no
+    /// packet can be lost, a longer patience spares a busy guest second attempts.
+    package func beginConnecting(
+        port: UInt16, patience: Duration = .milliseconds(10)
+    ) throws(HostNetworkError) -> Connecting {
+        try Connecting(self, to: SlotAddresses.guest, port: port, refusal: .fails, patience: patience)
     }
 }
 
-/// A connection to a guest that is under way, for one thread.
-package final class Connecting {
+/// A connection to a guest that is under way, to be finished once, by any thread.
+package final class Connecting: Sendable {
     private let slot: Slot
     private let address: IPv4Address
     private let port: UInt16
     private let refusal: Refusal
     private let start: ContinuousClock.Instant
-    private var schedule: ConnectSchedule
-    private var attempts = ConnectAttempts()
+    private let progress: Mutex<Progress>
+
+    private struct Progress: ~Copyable {
+        var schedule: ConnectSchedule
+        var attempts = ConnectAttempts()
+    }
 
     fileprivate init(
-        _ slot: Slot, to address: IPv4Address, port: UInt16, refusal: Refusal
+        _ slot: Slot, to address: IPv4Address, port: UInt16, refusal: Refusal, patience: Duration
     ) throws(HostNetworkError) {
         (self.slot, self.address, self.port, self.refusal) = (slot, address, port, refusal)
         start = .now
-        schedule = ConnectSchedule(start: start)
-        try attempt(at: start)
+        progress = Mutex(Progress(schedule: ConnectSchedule(start: start, patience: patience)))
+        try progress.withLock { progress throws(HostNetworkError) in try attempt(&progress, at: start) }
     }
 
     /// Blocks until there is a connection, at the latest until `deadline`.
     package func finish(by deadline: ContinuousClock.Instant) throws(HostNetworkError) -> OwnedDescriptor {
+        OwnedDescriptor(
+            try progress.withLock { progress throws(HostNetworkError) in try finish(&progress, by: deadline) })
+    }
+
+    private func finish(
+        _ progress: inout Progress, by deadline: ContinuousClock.Instant
+    ) throws(HostNetworkError) -> Int32 {
         var wasRefused = false
         while true {
-            switch try attempts.wait(until: min(deadline, schedule.next)) {
-            case .connected(let raw): return OwnedDescriptor(raw)
+            switch try progress.attempts.wait(until: min(deadline, progress.schedule.next)) {
+            case .connected(let raw): return raw
             case .nothing: break
             case .refused:
                 wasRefused = true
                 if refusal == .fails { throw .refused(port: port) }
-                schedule.refused(at: .now)
+                progress.schedule.refused(at: .now)
             }
             let now = ContinuousClock.now
             if now >= deadline {
                 throw wasRefused ? .refused(port: port) : .unanswered(port: port, after: deadline - start)
             }
-            try attempt(at: now)
+            try attempt(&progress, at: now)
         }
     }
 
-    private func attempt(at now: ContinuousClock.Instant) throws(HostNetworkError) {
-        if schedule.attempt(at: now) { try attempts.add(try slot.socket(), to: address, port: port) }
+    private func attempt(_ progress: inout Progress, at now: ContinuousClock.Instant) throws(HostNetworkError) {
+        guard progress.schedule.attempt(at: now) else { return }
+        try progress.attempts.add(try slot.socket(), to: address, port: port)
     }
 }
 
@@ -90,6 +107,9 @@ private struct ConnectAttempts: ~Copyable {
         var on: Int32 = 1
         // Without it small answers wait for acknowledgements; with it refused, they are only slower.
         _ = setsockopt(socket.rawValue, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+        var off: Int32 = 0
+        // We speak first: what we say can carry the last acknowledgement of the handshake, a packet less for the guest.
+        _ = setsockopt(socket.rawValue, Int32(IPPROTO_TCP), TCP_QUICKACK, &off, socklen_t(MemoryLayout<Int32>.size))
         var name = sockaddr_in()
         name.sin_family = sa_family_t(AF_INET)
         name.sin_port = port.bigEndian

@@ -211,6 +211,8 @@ extension MachineStarter {
         let (records, kernel, tag) = (records, kernel, tag)
         return try await BlockingPool.run { () throws(MachineError) in
             let folder = records.folder(of: record.id)
+            // To the agent, to the app, and one more should the first packet be lost.
+            request.slot.prepareSockets(3)
             var scratch: FilePath?
             if snapshot.manifest.scratchDisk != nil {
                 let copy = folder.appending("scratch.ext4")

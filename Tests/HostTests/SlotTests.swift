@@ -17,6 +17,29 @@ import Testing
         }
     }
 
+    @Test func `sockets that were made ahead lead into the slot, and go with it`() throws {
+        let before = try openDescriptors()
+        do {
+            let slot = try Slot.make(SlotNumber(0))
+            let guest = try TestGuest(slot)
+            let listener = try guest.listen(3000)
+            let made = try openDescriptors()
+            slot.prepareSockets(2)
+            slot.prepareSockets(2)
+            #expect(try openDescriptors() == made + 2)
+            for number in 0..<3 {
+                let connection = try slot.beginConnecting(port: 3000).finish(by: .now + .seconds(2))
+                #expect(try openDescriptors() == made + max(1, 2 - number))
+                try listener.answer("\(number)")
+                #expect(try readAll(connection) == "\(number)")
+            }
+            slot.prepareSockets(1)
+        }
+        #expect(try openDescriptors() == before)
+    }
+
+    private func openDescriptors() throws -> Int { try Files.list("/proc/self/fd").count }
+
     @Test func `a TAP that nobody serves gives up at the deadline`() throws {
         let slot = try Slot.make(SlotNumber(0))
         let start = ContinuousClock.now
