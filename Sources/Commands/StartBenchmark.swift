@@ -97,6 +97,7 @@ struct StartBenchmark: Sendable {
         let machine = try await prepare(template).restore().machine
         return try await ending(machine) { () throws(MachineError) in
             _ = try await answer(of: machine, since: .now)
+            await machine.settle()
             try await machine.pause()
             let begun = ContinuousClock.now
             try await machine.resume(forRequest: true)

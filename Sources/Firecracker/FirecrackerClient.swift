@@ -8,7 +8,8 @@ import NIOConcurrencyHelpers
 final class FirecrackerClient: Sendable {
     private let socket: OwnedDescriptor
     /// Answers belong to calls by their order alone, so that only one call is made at a time.
-    private let turn = NIOLock()
+    private let turn = ConditionLock(value: Turn.free)
+    private enum Turn { case free, taken }
 
     /// Takes over a connected socket.
     init(_ socket: consuming OwnedDescriptor) {
@@ -21,7 +22,46 @@ final class FirecrackerClient: Sendable {
     func send(
         _ request: FirecrackerRequest, within timeout: Duration = .seconds(5)
     ) throws(FirecrackerError) -> [UInt8] {
-        let answer = try exchange(request.bytes, deadline: .now + timeout)
+        try finish(Call(request: request, state: .waiting, deadline: .now + timeout))
+    }
+
+    /// A call that is under way, to be finished once.
+    struct Call: Sendable {
+        fileprivate enum State { case waiting, sent, failed(FirecrackerError) }
+        fileprivate let request: FirecrackerRequest
+        fileprivate let state: State
+        fileprivate let deadline: ContinuousClock.Instant
+    }
+
+    /// Sends the request unless another one is under way, and never waits.
+    func begin(_ request: FirecrackerRequest, within timeout: Duration = .seconds(5)) -> Call {
+        let deadline = ContinuousClock.now + timeout
+        guard turn.lock(whenValue: .free, timeoutSeconds: 0) else {
+            return Call(request: request, state: .waiting, deadline: deadline)
+        }
+        turn.unlock(withValue: .taken)
+        do throws(FirecrackerError) {
+            try write(request.bytes)
+            return Call(request: request, state: .sent, deadline: deadline)
+        } catch {
+            close()
+            endTurn()
+            return Call(request: request, state: .failed(error), deadline: deadline)
+        }
+    }
+
+    /// Waits for the answer to the call; throws `.rejected` unless the status is one of success.
+    @discardableResult
+    func finish(_ call: Call) throws(FirecrackerError) -> [UInt8] {
+        let answer: FirecrackerAnswer
+        switch call.state {
+        case .failed(let error): throw error
+        case .sent: answer = try exchange(nil, deadline: call.deadline)
+        case .waiting:
+            turn.lock(whenValue: .free)
+            turn.unlock(withValue: .taken)
+            answer = try exchange(call.request.bytes, deadline: call.deadline)
+        }
         guard (200..<300).contains(answer.status) else {
             throw .rejected(status: answer.status, fault: APIFault.message(in: answer.body))
         }
@@ -42,13 +82,18 @@ final class FirecrackerClient: Sendable {
         shutdown(socket.rawValue, Int32(SHUT_RDWR))
     }
 
-    private func exchange(
-        _ bytes: [UInt8], deadline: ContinuousClock.Instant
-    ) throws(FirecrackerError) -> FirecrackerAnswer {
+    private func endTurn() {
         turn.lock()
-        defer { turn.unlock() }
+        turn.unlock(withValue: .free)
+    }
+
+    /// In our turn, which ends with it. Nil: the bytes are sent already.
+    private func exchange(
+        _ bytes: [UInt8]?, deadline: ContinuousClock.Instant
+    ) throws(FirecrackerError) -> FirecrackerAnswer {
+        defer { endTurn() }
         do throws(FirecrackerError) {
-            try write(bytes)
+            if let bytes { try write(bytes) }
             return try read(until: deadline)
         } catch {
             // What comes after all would be taken for the answer to the next call.

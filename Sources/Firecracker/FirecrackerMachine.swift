@@ -25,9 +25,13 @@ final class FirecrackerMachine: VirtualMachine {
     /// `PATCH /vm {"state":"Resumed"}`.
     func resume() async throws(VMMError) { try await connection.send(.resume, over: client) }
 
-    var resumeNow: (@Sendable () throws(VMMError) -> Void)? {
-        { [connection, client] () throws(VMMError) in try connection.sendNow(.resume, over: client) }
+    func beginResume() -> (@Sendable () throws(VMMError) -> Void)? {
+        let call = client.begin(.resume)
+        return { [connection, client] () throws(VMMError) in try connection.finish(call, .resume, over: client) }
     }
+
+    /// Its pause only keeps the vCPU threads from running: time stamp counter and kvm-clock are the host's and go on.
+    var keepsTime: Bool { true }
 
     /// `GET /`.
     func isPaused() async throws(VMMError) -> Bool {
@@ -93,6 +97,13 @@ struct FirecrackerConnection: Sendable {
         } catch {
             throw explain(error, request)
         }
+    }
+
+    /// Blocks until the call that was begun is answered.
+    func finish(
+        _ call: FirecrackerClient.Call, _ request: FirecrackerRequest, over client: FirecrackerClient
+    ) throws(VMMError) {
+        do throws(FirecrackerError) { try client.finish(call) } catch { throw explain(error, request) }
     }
 
     func get<Answer: Decodable & Sendable>(

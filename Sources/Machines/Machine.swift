@@ -34,6 +34,15 @@ package final class Machine: Sendable {
     /// A connection to the app that was made as the machine came up; nil once it is taken. The caller closes it.
     package func takeConnection() -> Int32? { first.take() }
 
+    /// Between the end of the connections to a guest and its pause: what it still has to do about them would be in the
+    /// way of the request that it is resumed for.
+    package func settle() async {
+        first.drop()
+        await BlockingPool.run { self.slot.prepareSockets(2) }
+        // Cancelled, it is only early.
+        try? await Task.sleep(for: .milliseconds(10))
+    }
+
     package func pause() async throws(MachineError) {
         first.drop()
         do { try await vm.pause() } catch { throw .vmm(error) }
@@ -41,23 +50,26 @@ package final class Machine: Sendable {
 
     /// Continues the guest; when this returns its clock is right. `forRequest`: there is a connection to the app, too.
     package func resume(forRequest: Bool = false) async throws(MachineError) {
-        if let resumeNow = vm.resumeNow {
+        if let resumed = vm.beginResume() {
+            let connecting = forRequest ? beginConnecting() : nil
             return try await BlockingPool.runPromptly { () throws(MachineError) in
-                try self.resume(by: resumeNow, forRequest: forRequest)
+                try self.finish(resumed, connecting)
             }
         }
         do { try await vm.resume() } catch { throw .vmm(error) }
-        let clock = agent.begin(.setClock(nanosecondsSinceEpoch: WallClock.nanoseconds()))
-        if forRequest { await BlockingPool.runPromptly { self.connect() } }
-        try await clock.answer()
+        let clock = correctClock()
+        if forRequest { await BlockingPool.runPromptly { self.finish(self.beginConnecting()) } }
+        try await clock?.answer()
     }
 
     /// Begins a resume for a request and says on another thread how it went. False where that takes an event loop.
     func beginResume(_ done: @escaping @Sendable (MachineError?) -> Void) -> Bool {
-        guard let resumeNow = vm.resumeNow else { return false }
+        guard let resumed = vm.beginResume() else { return false }
+        // Right behind the order: its first packet is there when the guest is.
+        let connecting = beginConnecting()
         BlockingPool.begin {
             do throws(MachineError) {
-                try self.resume(by: resumeNow, forRequest: true)
+                try self.finish(resumed, connecting)
                 done(nil)
             } catch {
                 done(error)
@@ -67,20 +79,30 @@ package final class Machine: Sendable {
     }
 
     /// Blocks; each way to another thread would take as long as the guest's answer.
-    private func resume(
-        by resumeNow: @Sendable () throws(VMMError) -> Void, forRequest: Bool
+    private func finish(
+        _ resumed: @Sendable () throws(VMMError) -> Void, _ connecting: Connecting?
     ) throws(MachineError) {
-        do throws(VMMError) { try resumeNow() } catch { throw .vmm(error) }
-        let clock = agent.begin(.setClock(nanosecondsSinceEpoch: WallClock.nanoseconds()))
-        if forRequest { connect() }
-        try clock.answerNow()
+        do throws(VMMError) { try resumed() } catch { throw .vmm(error) }
+        let clock = correctClock()
+        finish(connecting)
+        try clock?.answerNow()
     }
 
-    private func connect() {
-        guard let appPort else { return }
-        // Without it the request makes its own, and hears what is wrong.
-        if let socket = try? slot.connect(port: appPort, deadline: .now + .milliseconds(200)) { first.keep(socket) }
+    /// Nil where the clock is right without it: the guest's answer would be a good part of the way to its first one.
+    private func correctClock() -> PendingReport? {
+        vm.keepsTime ? nil : agent.begin(.setClock(nanosecondsSinceEpoch: WallClock.nanoseconds()))
     }
+
+    /// Without a connection the request makes its own, and hears what is wrong.
+    private func beginConnecting() -> Connecting? {
+        appPort.flatMap { try? slot.beginConnecting(port: $0, patience: Self.patience) }
+    }
+
+    private func finish(_ connecting: Connecting?) {
+        if let socket = try? connecting?.finish(by: .now + Self.patience) { first.keep(socket) }
+    }
+
+    private static let patience = Duration.milliseconds(200)
 
     /// Writes the machine's state for other processes to read; a machine that is gone meanwhile gets no record again.
     package func note(_ state: MachineRecord.State, in record: MachineRecord) async {

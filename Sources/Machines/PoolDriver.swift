@@ -207,6 +207,9 @@ package final class PoolDriver: MachineDriver {
     private func pause(_ ref: MachineRef, _ pool: Pool, _ actions: Actions) async {
         guard let machine = machine(ref) else { return }
         await actions.closeConnections(ref)
+        await machine.settle()
+        // It may have been told to stop meanwhile, and a guest that stands still cannot.
+        guard self.machine(ref) != nil else { return }
         do throws(MachineError) {
             try await machine.pause()
             mark(ref, paused: true)

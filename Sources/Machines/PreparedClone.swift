@@ -46,6 +46,7 @@ package final class PreparedClone: Sendable {
             for _ in 0..<hooks.warmUps {
                 try await hooks.check(slot, port: port, expected: snapshot.manifest.answer)
             }
+            await machine.settle()
             try await machine.pause()
         } catch {
             await machine.destroy()

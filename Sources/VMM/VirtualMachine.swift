@@ -129,9 +129,12 @@ package protocol VirtualMachine: Sendable {
     /// Freezes the vCPUs; the guest uses no CPU time until `resume`.
     func pause() async throws(VMMError)
     func resume() async throws(VMMError)
-    /// `resume` for a thread that may block, which is sooner; nil where the VMM is spoken to on an event loop.
-    var resumeNow: (@Sendable () throws(VMMError) -> Void)? { get }
+    /// Orders the resume at once, without waiting, and returns what waits for it: for a thread that may block, which is
+    /// sooner than `resume`. Nil where the VMM is spoken to on an event loop.
+    func beginResume() -> (@Sendable () throws(VMMError) -> Void)?
     func isPaused() async throws(VMMError) -> Bool
+    /// Whether the guest's clocks go on while it is paused, so that none is wrong after `resume`.
+    var keepsTime: Bool { get }
 
     /// Freezes a machine that was launched as a template and writes its state and its memory, sparse and synced, into
     /// the folder of `snapshot`, which must exist on the file system of the machine's own and hold neither file. The
@@ -166,7 +169,8 @@ package protocol PreparedMachine: Sendable {
 }
 
 extension VirtualMachine {
-    package var resumeNow: (@Sendable () throws(VMMError) -> Void)? { nil }
+    package func beginResume() -> (@Sendable () throws(VMMError) -> Void)? { nil }
+    package var keepsTime: Bool { false }
 }
 
 extension PreparedMachine {

@@ -38,6 +38,22 @@ import VMM
         #expect(asked().hasPrefix("PATCH /vm HTTP/1.1\r\n") && asked().isEmpty)
     }
 
+    @Test func `a call that was begun is sent at once, and the next one when it is answered`() throws {
+        let resume = client.begin(.resume)
+        #expect(asked().hasPrefix("PATCH /vm HTTP/1.1\r\n"))
+        let pause = client.begin(.pause)
+        #expect(asked().isEmpty)
+        answer("HTTP/1.1 204 \r\n\r\n")
+        try client.finish(resume)
+        answer("HTTP/1.1 204 \r\n\r\n")
+        try client.finish(pause)
+        #expect(asked().contains("Paused"))
+        client.close()
+        let late = client.begin(.resume)
+        #expect(throws: FirecrackerError.unreachable("the connection is closed")) { try client.finish(late) }
+        #expect(throws: FirecrackerError.unreachable("the connection is closed")) { try client.send(.pause) }
+    }
+
     @Test func `an answer that comes in pieces is put together`() throws {
         let whole = Array("HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nok".utf8)
         for count in whole.indices { #expect(try FirecrackerAnswer.parse(Array(whole[..<count])) == nil) }

@@ -26,24 +26,54 @@ extension EmulatedCloneTests {
 }
 
 extension FirecrackerCloneTests {
+    @Test func `a guest that stood still knows the time without being told`() async throws {
+        try await CloneBench.with(.firecracker) { bench in
+            let machine = try await bench.prepare(try await bench.capture().run()).restore().machine
+            let before = try Given(try bench.text("/self", of: machine))
+            try await machine.pause()
+            // As long as the error that it must not have, several times over.
+            try await Task.sleep(for: .milliseconds(300))
+            try await machine.resume(forRequest: true)
+            let sent = WallClock.nanoseconds()
+            let after = try Given(try bench.text("/self", of: machine))
+            #expect(after.clock == before.clock)
+            try expectTime("\(after.time)", between: sent)
+            await machine.destroy()
+        }
+    }
+
     @Test func `64 clones, 8 at once, differ in generation and random draws, know the time and leave the template be`()
         async throws
     {
         try await CloneBench.with(.firecracker) { bench in
             try await expectSixtyFour(bench) { machine, _ in
                 let sent = WallClock.nanoseconds()
-                let text = try bench.text("/self", of: machine)
-                func value(_ name: String) throws -> String {
-                    let rest = try #require(text.text(after: "\"\(name)\":"), "\(text)")
-                    return String(rest.drop { $0 == "\"" }.prefix { $0 != "\"" && $0 != "," })
-                }
-                // A guest without a clock of its own: what it was given, and how far the processor has counted since.
-                let given = try #require(UInt64(try value("clock")))
-                let counted = try #require(UInt64(try value("elapsed"), radix: 16))
-                try expectTime("\(given + counted * 1_000_000 / TimeStampCounter.kilohertz)", between: sent)
-                return ["generation": try value("generation"), "draw": try value("draw")]
+                let given = try Given(try bench.text("/self", of: machine))
+                try expectTime("\(given.time)", between: sent)
+                return ["generation": given.generation, "draw": given.draw]
             }
         }
+    }
+}
+
+/// What the probe says about itself.
+private struct Given {
+    let generation, draw: String
+    /// The time it was given last.
+    let clock: UInt64
+    /// The time it would tell. It has no clock: what it was given, and how far the processor has counted since.
+    let time: UInt64
+
+    init(_ text: String) throws {
+        func value(_ name: String) throws -> String {
+            let rest = try #require(text.text(after: "\"\(name)\":"), "\(text)")
+            return String(rest.drop { $0 == "\"" }.prefix { $0 != "\"" && $0 != "," })
+        }
+        generation = try value("generation")
+        draw = try value("draw")
+        clock = try #require(UInt64(try value("clock")))
+        let counted = try #require(UInt64(try value("elapsed"), radix: 16))
+        time = clock + counted * 1_000_000 / TimeStampCounter.kilohertz
     }
 }
 
