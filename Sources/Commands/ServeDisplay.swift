@@ -42,6 +42,7 @@ final class ServeDisplay: Sendable {
 
     /// Shows the pool as it changes; ends when cancelled.
     func follow(_ pool: Pool) async {
+        guard live || plain else { return }
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 var last = ContinuousClock.now

@@ -6,7 +6,7 @@ import Telemetry
 enum ServeNotices {
     /// Ends when cancelled.
     static func log(_ pool: Pool, to logger: Logger) async {
-        for await notice in pool.events() {
+        for await notice in pool.events(of: [.violation, .circuitOpen, .circuitClosed]) {
             let detail = notice.detail ?? "no reason given"
             switch notice.kind {
             case .violation:

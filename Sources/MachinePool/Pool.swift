@@ -127,8 +127,10 @@ package final class Pool: Sendable {
         }
     }
 
-    /// What happens in the pool from now on. A reader that is too slow loses the oldest notices.
-    package func events() -> AsyncStream<PoolNotice> { notices.subscribe() }
+    /// What happens in the pool from now on, all of it or some kinds. A reader that is too slow loses the oldest notices.
+    package func events(of kinds: Set<PoolNotice.Kind>? = nil) -> AsyncStream<PoolNotice> {
+        notices.subscribe(to: kinds)
+    }
 
     /// Stops accepting requests, lets those accepted finish, and ends every machine.
     ///

@@ -118,6 +118,7 @@ extension Pool {
     }
 
     private func carryOut(_ decision: Decision, at now: PoolTime) {
+        var alarm: PoolTime?
         for action in decision.actions {
             switch action {
             case .grant(let ticket, let grant):
@@ -126,13 +127,15 @@ extension Pool {
                 if let reply = decision.replies[ticket] { reply(.success(lease)) }
             case .reject(let ticket, let rejection):
                 if let reply = decision.replies[ticket] { reply(.failure(rejection)) }
-            case .wake(let time): setAlarm.yield(time)
+            case .wake(let time): alarm = time
             case .start, .pause, .resume, .stop, .circuit, .drained: break
             }
         }
         // Before the driver: one that answers at once would be ahead of the notice of what it answers.
         for notice in decision.notices { notices.post(notice) }
         if decision.hasCalls { callDriver() }
+        // Last: it wakes a thread, which would be at work on a core that a start could use.
+        if let alarm { setAlarm.yield(alarm) }
         for drain in decision.drains { drain.resume() }
     }
 

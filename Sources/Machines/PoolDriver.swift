@@ -12,7 +12,6 @@ package final class PoolDriver: MachineDriver {
         case start(MachineRef, StartMethod, abandoned: AsyncStream<Void>)
         case pause(MachineRef)
         case resume(MachineRef)
-        case note(MachineRef)
         case stop(MachineRef)
     }
 
@@ -48,6 +47,8 @@ package final class PoolDriver: MachineDriver {
         var starting: [MachineRef: AsyncStream<Void>.Continuation] = [:]
         /// Set while commands are carried out.
         var pool: Pool?
+        /// Machines whose records are behind.
+        var unwritten: Set<MachineRef> = []
     }
 
     private let state = NIOLockedValueBox(State())
@@ -87,6 +88,7 @@ package final class PoolDriver: MachineDriver {
     package func run(pool: Pool, actions: Actions) async {
         state.withLockedValue { $0.pool = pool }
         await withDiscardingTaskGroup { group in
+            group.addTask { await self.writeNotes() }
             for await command in commands {
                 group.addTask { await self.carryOut(command, pool, actions) }
             }
@@ -104,7 +106,6 @@ package final class PoolDriver: MachineDriver {
         case .start(let ref, let method, let abandoned): await start(ref, method, abandoned, pool, actions)
         case .pause(let ref): await pause(ref, pool, actions)
         case .resume(let ref): await resume(ref, pool)
-        case .note(let ref): await note(ref)
         case .stop(let ref): await stop(ref, pool, actions)
         }
     }
@@ -139,7 +140,7 @@ package final class PoolDriver: MachineDriver {
         logger.info(
             "machine is ready", metadata: [LogKeys.machine: "\(record.id)", LogKeys.startKind: "\(method.rawValue)"])
         // A clone was recorded before it ran.
-        if method == .restore { feed.yield(.note(ref)) }
+        if method == .restore { note(ref) }
         await watch(machine, ref, pool, actions)
     }
 
@@ -234,15 +235,25 @@ package final class PoolDriver: MachineDriver {
         if let error { return pool.report(.failed(ref, reason: error.description)) }
         mark(ref, paused: false)
         pool.report(.resumed(ref))
-        feed.yield(.note(ref))
+        note(ref)
     }
 
-    /// Writes how the machine is, for people who list machines: once the request that it was started for has its cores.
-    private func note(_ ref: MachineRef) async {
-        // Cancelled: it is about to go.
-        try? await Task.sleep(for: .milliseconds(50))
-        guard let isPaused = state.withLockedValue({ $0.entries[ref]?.isPaused }) else { return }
-        await write(ref, as: isPaused ? .paused : .running)
+    /// Has it written down how the machine is, for people who list machines: after the request that it was started for,
+    /// which needs the cores. Wakes nobody.
+    private func note(_ ref: MachineRef) {
+        state.withLockedValue { _ = $0.unwritten.insert(ref) }
+    }
+
+    private func writeNotes() async {
+        while !Task.isCancelled {
+            // Cancelled: all machines are about to go.
+            try? await Task.sleep(for: .milliseconds(200))
+            let due = state.withLockedValue { state in
+                defer { state.unwritten = [] }
+                return state.unwritten.compactMap { ref in state.entries[ref].map { (ref, $0.isPaused) } }
+            }
+            for (ref, isPaused) in due { await write(ref, as: isPaused ? .paused : .running) }
+        }
     }
 
     private func mark(_ ref: MachineRef, paused: Bool) {
