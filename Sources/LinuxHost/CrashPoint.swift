@@ -35,6 +35,12 @@ package enum CrashPoint: String, Sendable, CaseIterable {
     case cloneRestored = "clone-restored"
     case cloneRenewed = "clone-renewed"
 
+    // Only where a clone is dear to begin with, as under emulation.
+    /// Of a template's two files the memory is written, and the state is not.
+    case templateMemory = "template-memory"
+    case cloneRehearsed = "clone-rehearsed"
+    case cloneWoken = "clone-woken"
+
     private static let wanted = getenv("FCCTL_CRASH_AT").flatMap { text -> (point: CrashPoint, visit: Int)? in
         let words = String(cString: text).split(separator: "*")
         return words.first.flatMap { CrashPoint(rawValue: String($0)) }.map {

@@ -48,6 +48,7 @@ package final class PreparedClone: Sendable {
             }
             await machine.settle()
             try await machine.pause()
+            CrashPoint.cloneRehearsed.reach()
         } catch {
             await machine.destroy()
             throw error
@@ -108,6 +109,7 @@ package final class PreparedClone: Sendable {
         let clock = Stopwatch()
         do throws(MachineError) {
             try await started.machine.resume(forRequest: forRequest)
+            CrashPoint.cloneWoken.reach()
         } catch {
             await started.machine.destroy()
             throw error

@@ -31,6 +31,7 @@ final class QEMUMemory: Sendable {
     /// Writes what the template has left.
     func write(to snapshot: SnapshotFiles) throws(HostError) {
         try Self.write(file, to: snapshot.memory)
+        CrashPoint.templateMemory.reach()
         try Self.write(state, to: snapshot.state)
     }
 

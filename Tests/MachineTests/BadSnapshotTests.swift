@@ -134,3 +134,20 @@ extension FirecrackerCloneTests {
         await machine.destroy()
     }
 }
+
+extension EmulatedCloneTests {
+    @Test(arguments: [SnapshotDamage.stateTruncated, .stateFlipped, .memoryTruncated, .memoryFlipped])
+    func `a snapshot of an emulated guest is found bad before anybody uses it, and quarantined, when it has`(
+        _ damage: SnapshotDamage
+    ) async throws {
+        try await CloneBench.with(.qemu) { bench in
+            let snapshot = try await bench.capture().run()
+            try damage.inflict(on: snapshot, other: snapshot)
+            #expect(try await bench.capture().existing() == nil)
+            let notes = try bench.store.quarantined()
+            #expect(
+                notes.map(\.id) == [snapshot.id] && notes.allSatisfy { $0.reason.contains(damage.reason) }, "\(notes)")
+            #expect(!Files.exists(snapshot.files.directory))
+        }
+    }
+}
