@@ -1,4 +1,5 @@
 #include "http.h"
+#include "net.h"
 
 #define ANSWER_ROOM 640  // no answer without a streamed body is longer
 #define CHUNK_ROOM 16    // the frame of one chunk
@@ -28,6 +29,9 @@ static u8 find_route(const struct http *http) {
     }
     if (length > 7 && !memcmp(path, "/until/", 7)) {
         return probe.clock < parse_number(path + 7, 0) ? hello_route : no_route;
+    }
+    if (length > 6 && !memcmp(path, "/slow/", 6)) {
+        return slow_route;
     }
     switch (length) {
     case 1: return hello_route;  // a path begins with a slash
@@ -62,6 +66,13 @@ static void write_output(struct connection *connection) {
     static struct text text;
     struct http *http = &connection->http;
     text.length = 0;
+    if (http->output == later) {
+        if (machine_counter() < http->due) {
+            connection->blocked = 1;
+            return;
+        }
+        http->output = answer;
+    }
     if (http->output == answer) {
         if (tcp_room(connection) < ANSWER_ROOM) {
             connection->blocked = 1;
@@ -97,6 +108,54 @@ static void write_output(struct connection *connection) {
     end_answer(connection);
 }
 
+// Connections whose answer has to wait. One that ended meanwhile is found out when its time has come.
+static struct connection *sleepers[64];
+static u32 sleeper_count;
+
+static int sleeps(const struct connection *connection) {
+    return connection->state == established && connection->http.output == later;
+}
+
+static void put_to_sleep(struct connection *connection) {
+    struct http *http = &connection->http;
+    http->due = machine_counter() + parse_number(http->path + 6, 0) * machine_millisecond();
+    http->output = later;
+    for (u32 at = 0; at < sleeper_count; at++) {
+        if (sleepers[at] == connection) {
+            return;
+        }
+    }
+    if (sleeper_count == ARRAY_COUNT(sleepers)) {
+        http->output = answer;
+        return;
+    }
+    sleepers[sleeper_count++] = connection;
+}
+
+void http_tick(void) {
+    u64 next = 50;
+    for (u32 at = 0; at < sleeper_count;) {
+        struct connection *connection = sleepers[at];
+        u64 now = machine_counter();
+        if (sleeps(connection) && connection->http.due > now) {
+            u64 left = (connection->http.due - now) / machine_millisecond() + 1;
+            next = left < next ? left : next;
+            at++;
+            continue;
+        }
+        sleepers[at] = sleepers[--sleeper_count];
+        if (sleeps(connection)) {
+            connection->blocked = 0;
+            write_output(connection);
+            tcp_push(connection);
+            net_kick();
+        }
+    }
+    if (sleeper_count) {
+        machine_wake_in(next);
+    }
+}
+
 // The request is complete: its answer is due, unless the path asks for something rude.
 static void answer_request(struct connection *connection) {
     struct http *http = &connection->http;
@@ -116,6 +175,9 @@ static void answer_request(struct connection *connection) {
         return;
     }
     http->output = http->route == hang_route && !http->bad ? nothing : answer;
+    if (http->route == slow_route && !http->bad) {
+        put_to_sleep(connection);
+    }
     write_output(connection);
 }
 

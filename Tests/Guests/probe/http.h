@@ -5,6 +5,7 @@
 //     /bytes/N        200 with N bytes
 //     /self           200; the document also has a number drawn now and the time passed since the clock was given
 //     /until/N        200 while the clock that the host gave last is before N, then 404
+//     /slow/N         200 after N milliseconds, in which the processor sleeps
 //     /hang           no answer; the connection stays open
 //     /reset          the connection is reset
 //     /exit           the VM ends
@@ -14,10 +15,13 @@
 
 enum method { other_method, get, head };
 enum step { request_line, header_line, body, chunk_size, chunk_data, chunk_end, trailer_line };
-enum route { no_route, hello_route, self_route, echo_route, bytes_route, hang_route, reset_route, exit_route };
-enum output { no_output, answer, bytes, nothing };
+enum route { no_route, hello_route, self_route, echo_route, bytes_route, slow_route, hang_route, reset_route, exit_route };
+enum output { no_output, answer, bytes, later, nothing };
 
 extern const struct service http_service;
+
+// Gives the answers whose time has come, and has the processor woken for the next. Call it before each sleep.
+void http_tick(void);
 
 // What every answer shows, besides the request.
 struct probe {

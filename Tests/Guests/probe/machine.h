@@ -13,6 +13,12 @@ void machine_start(void);
 // Lets one interrupt line wake the processor.
 void machine_unmask(u32 line);
 
+// Wakes the processor once, after so many milliseconds; 50 at most.
+void machine_wake_in(u64 milliseconds);
+
+// How far the processor's counter goes in a millisecond. Measured when it is first asked for.
+u64 machine_millisecond(void);
+
 // Ends the VM: Firecracker exits with status 0, as after a guest's reboot.
 _Noreturn void machine_exit(void);
 

@@ -25,6 +25,7 @@ void main(void) {
             net_drain();
             machine_exit();
         }
+        http_tick();
         net_idle();
     }
 }

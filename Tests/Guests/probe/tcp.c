@@ -257,6 +257,10 @@ static void flush(struct connection *connection, int acknowledge) {
     }
 }
 
+void tcp_push(struct connection *connection) {
+    flush(connection, 0);
+}
+
 static u32 payload_length(const struct frame *frame, u32 end) {
     u32 start = (u32)HEADERS - 20 + (frame->tcp.offset >> 4) * 4u;
     return start < end ? end - start : 0;

@@ -26,7 +26,7 @@ struct connection {
         struct http {
             u32 number;  // of this connection since the boot; what follows is cleared for each request
             u8 step, output, method, route, keep, chunked, expects, length_given, bad;
-            u64 body_left, body_total, output_left;
+            u64 body_left, body_total, output_left, due;
             u32 path_length;
             char path[120];
         } http;
@@ -57,6 +57,8 @@ void tcp_write(struct connection *connection, const void *bytes, u32 length);
 // The place for at most `most` bytes, a frame's payload at the utmost, which tcp_end() takes up to their end.
 u8 *tcp_begin(struct connection *connection, u32 most);
 void tcp_end(struct connection *connection, const u8 *end);
+// Sends what was written outside `input` and `resume`.
+void tcp_push(struct connection *connection);
 
 // Closes after what was written; tcp_reset() drops the connection at once.
 void tcp_finish(struct connection *connection);
