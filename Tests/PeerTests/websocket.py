@@ -255,7 +255,8 @@ class FrameEcho:
 class Echo:
     """`websockets` as an echo server, on a thread of its own."""
 
-    def __init__(self):
+    def __init__(self, compression=None):
+        self.compression = compression
         started = threading.Event()
         threading.Thread(target=lambda: asyncio.run(self.main(started)), daemon=True).start()
         started.wait(10)
@@ -269,7 +270,7 @@ class Echo:
             async for message in connection:
                 await connection.send(message)
 
-        server = await serve(echo, "127.0.0.1", 0, compression=None, max_size=None, ping_interval=None, close_timeout=2)
+        server = await serve(echo, "127.0.0.1", 0, compression=self.compression, max_size=None, ping_interval=None, close_timeout=2)
         self.port = server.sockets[0].getsockname()[1]
         started.set()
         await asyncio.Future()
