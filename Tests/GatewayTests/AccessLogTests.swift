@@ -87,7 +87,7 @@ import Testing
             }
             return [.wait(.seconds(60))]
         } configure: { gateway in
-            gateway.timeouts.firstByte = .milliseconds(300)
+            gateway.timeouts.firstByte = .seconds(1)
         } _: { fixture in
             #expect(try await fixture.ask(get("/retry")).hasSuffix("again"))
             let cut = try await fixture.client()
