@@ -2,6 +2,7 @@ import NIOCore
 
 /// The last of an HTTP/2 connection, under its frames: it knows when the gateway has given the connection up, and closes
 /// without losing what was said. A socket closed over unread bytes makes the client's kernel throw the goodbye away.
+/// And it gathers what the streams say in one turn of the loop into one write.
 final class ConnectionEnd: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
@@ -14,6 +15,7 @@ final class ConnectionEnd: ChannelDuplexHandler {
     private var isClosing = false
     /// Bytes written so far.
     private(set) var written = 0
+    private var isFlushDue = false
 
     init(linger: TimeAmount) {
         self.linger = linger
@@ -27,6 +29,24 @@ final class ConnectionEnd: ChannelDuplexHandler {
         written += bytes.readableBytes
         look(bytes)
         context.write(data, promise: promise)
+    }
+
+    /// Each stream flushes its own end: together they cost one system call, one by one as many as there are streams.
+    func flush(context: ChannelHandlerContext) {
+        if isFlushDue { return }
+        isFlushDue = true
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        // Runs before the loop waits for events again.
+        context.eventLoop.execute {
+            let (end, context) = bound.value
+            end.flushIfDue(context)
+        }
+    }
+
+    private func flushIfDue(_ context: ChannelHandlerContext) {
+        guard isFlushDue else { return }
+        isFlushDue = false
+        context.flush()
     }
 
     /// Each frame begins a write, and a DATA frame's content is a write of its own.
@@ -52,6 +72,7 @@ final class ConnectionEnd: ChannelDuplexHandler {
     }
 
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        flushIfDue(context)
         guard mode == .all, !isClosing else { return context.close(mode: mode, promise: promise) }
         isClosing = true
         context.close(mode: .output, promise: nil)
