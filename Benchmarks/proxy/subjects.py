@@ -130,7 +130,7 @@ def gateway(command, folder, app, protocols):
         port = free_port()
         if "--access-log" in text:
             flags = [*flags, "--access-log", "off"]
-        full = [*words, "--upstream", f"127.0.0.1:{app}", "--port", port, "--max", 1, "--concurrency", 1000, "--quiet", *flags]
+        full = [*words, "--upstream", f"127.0.0.1:{app}", "--port", port, "--max", 1, "--concurrency", 4096, "--quiet", *flags]
         full += ["--state-dir", folder / f"state-{port}"]
         made.append(Subject("fcctl", full, dict.fromkeys(kinds, port), environment={"NIO_SINGLETON_GROUP_LOOP_COUNT": "1"}))
     return made
