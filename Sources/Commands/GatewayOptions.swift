@@ -35,10 +35,12 @@ struct GatewayOptions: ParsableArguments {
         help: "What the app speaks: http1, h2c (HTTP/2 without TLS, as gRPC servers do) or auto, which asks it once.")
     var appProtocol = AppProtocol.http1
 
-    @Option(name: .long, help: "From the first byte of a request head to its last; then 408.")
+    @Option(
+        name: .long, help: "From the first byte of a request head to its last; then 408. For a TLS handshake as well.")
     var headerTimeout = TimeOption(.seconds(10))
 
-    @Option(name: .long, help: "A body that brings less than 240 bytes a second over this long is a 408.")
+    @Option(
+        name: .long, help: "A body of less than 240 bytes a second over this long is a 408; who takes less is cut off.")
     var bodyTimeout = TimeOption(.seconds(30))
 
     @Option(name: .long, help: "For a connection to a machine; then 504.")
@@ -50,7 +52,7 @@ struct GatewayOptions: ParsableArguments {
     @Option(name: .long, help: "Between two pieces of a response; then it breaks off.")
     var streamTimeout = TimeOption(.seconds(3600))
 
-    @Option(name: .long, help: "For a request and its whole response; then 504, or it breaks off (default: no limit).")
+    @Option(name: .long, help: "For a request and its whole response; then 504, or it breaks off. 0: no limit.")
     var requestTimeout = TimeOption(.zero)
 
     @Option(name: .long, help: "Between two requests of a client's connection.")
@@ -84,6 +86,9 @@ struct GatewayOptions: ParsableArguments {
     )
     var maxConnectionsPerClient: Int?
 
+    @Option(name: .long, help: "Requests at once on one HTTP/2 connection; more are refused.")
+    var maxStreams = 100
+
     @Flag(name: .long, help: "Send a request with an Idempotency-Key again like a GET when its machine dies.")
     var retryIdempotencyKeys = false
 
@@ -103,6 +108,7 @@ struct GatewayOptions: ParsableArguments {
         guard maxConnections > 0, maxConnectionsPerClient ?? 1 > 0 else {
             throw ValidationError("--max-connections and --max-connections-per-client are at least 1.")
         }
+        guard (1...10_000).contains(maxStreams) else { throw ValidationError("--max-streams is 1 to 10000.") }
         if accessLog == .off, accessLogFile != nil || accessLogQuery {
             throw ValidationError("--access-log-file and --access-log-query need --access-log json or common.")
         }
@@ -117,6 +123,7 @@ struct GatewayOptions: ParsableArguments {
         configuration.keepsRequestIDs = keepRequestIds
         configuration.repeatsIdempotencyKeys = retryIdempotencyKeys
         configuration.timeouts.header = headerTimeout.duration
+        configuration.timeouts.handshake = headerTimeout.duration
         configuration.timeouts.bodyIdle = bodyTimeout.duration
         configuration.timeouts.connect = connectTimeout.duration
         configuration.timeouts.firstByte = responseTimeout.duration
@@ -130,6 +137,7 @@ struct GatewayOptions: ParsableArguments {
         configuration.limits.head.fields = maxHeaders
         configuration.limits.head.target = maxTargetBytes
         configuration.limits.body = maxBody?.bytes
+        configuration.limits.streams = maxStreams
         configuration.limits.connections = maxConnections
         configuration.limits.connectionsPerClient = maxConnectionsPerClient ?? max(1, maxConnections / 2)
         return configuration

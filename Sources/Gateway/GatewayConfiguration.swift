@@ -22,7 +22,7 @@ package enum AppProtocol: String, Sendable, CaseIterable {
 package struct GatewayTimeouts: Sendable, Equatable {
     /// From the first byte of a request head to its last. Then: 408.
     package var header: Duration = .seconds(10)
-    /// From a connection to the end of its TLS handshake. Then: the end.
+    /// From a connection to the end of its TLS handshake. Then: the end. For `serve` the same as `header`.
     package var handshake: Duration = .seconds(10)
     /// In each such span a body must bring, and a client must take, `minimumRate` bytes a second. Then: 408, or the end.
     package var bodyIdle: Duration = .seconds(30)
@@ -55,6 +55,8 @@ package struct GatewayLimits: Sendable, Equatable {
     package var connections = 20_000
     /// Client connections at once from one address, or one IPv6 network of 64 bits; trusted proxies may have more.
     package var connectionsPerClient = 10_000
+    /// Requests at once on one HTTP/2 connection.
+    package var streams = 100
     /// Bytes of a request body. Nil: no limit, bodies are streamed.
     package var body: UInt64?
     /// Bytes of a request that are kept so that it can be sent again.

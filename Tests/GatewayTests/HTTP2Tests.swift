@@ -17,6 +17,15 @@ import Testing
         }
     }
 
+    @Test func `the number of streams is the user's`() async throws {
+        try await withGateway({ _, _ in [ok("")] }, configure: { gateway, _ in gateway.limits.streams = 7 }) {
+            fixture in
+            let client = try await connect(fixture)
+            try await client.read { $0.windowUpdates[0] != nil }
+            #expect(client.settings[3] == 7)
+        }
+    }
+
     @Test func `a response comes whole, with the gateway's headers in lower case`() async throws {
         try await withGateway({ _, _ in
             [.send("HTTP/1.1 201 Made\r\nContent-Length: 2\r\nX-App: Yes\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\nhi")]

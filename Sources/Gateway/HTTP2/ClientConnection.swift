@@ -29,7 +29,8 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
             eventLoop: channel.eventLoop,
             configuration: .init(maxIdleTime: nil, maxAge: nil, maxGraceTime: nil, keepalive: nil))
         let multiplexer = NIOHTTP2Handler(
-            mode: .server, eventLoop: channel.eventLoop, connectionConfiguration: HTTP2Settings.connection,
+            mode: .server, eventLoop: channel.eventLoop,
+            connectionConfiguration: HTTP2Settings.connection(streams: worker.configuration.limits.streams),
             streamConfiguration: HTTP2Settings.stream, streamDelegate: lifetime.http2StreamDelegate
         ) { channel in
             channel.eventLoop.makeCompletedFuture { try bound.value.begin(channel, isEncrypted: isEncrypted) }
@@ -155,16 +156,16 @@ enum HTTP2Settings {
 
     /// For connections to machines. What they may do is bounded by what clients ask of them.
     static var machine: NIOHTTP2Handler.ConnectionConfiguration {
-        var configuration = connection
+        var configuration = connection(streams: 0)
         configuration.initialSettings.append(HTTP2Setting(parameter: .enablePush, value: 0))
         configuration.initialSettings.removeAll { $0.parameter == .maxConcurrentStreams }
         return configuration
     }
 
-    static var connection: NIOHTTP2Handler.ConnectionConfiguration {
+    static func connection(streams: Int) -> NIOHTTP2Handler.ConnectionConfiguration {
         var configuration = NIOHTTP2Handler.ConnectionConfiguration()
         configuration.initialSettings = [
-            HTTP2Setting(parameter: .maxConcurrentStreams, value: 100),
+            HTTP2Setting(parameter: .maxConcurrentStreams, value: streams),
             HTTP2Setting(parameter: .initialWindowSize, value: 65_535),
             HTTP2Setting(parameter: .maxHeaderListSize, value: 16 * 1024),
         ]
