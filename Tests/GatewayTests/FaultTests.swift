@@ -1,6 +1,8 @@
 import Gateway
 import MachinePool
+import NIOConcurrencyHelpers
 import NIOCore
+import NIOPosix
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct FaultTests {
@@ -140,6 +142,33 @@ import Testing
         }
     }
 
+    @Test func `clients that leave while their machine is being connected to leave it no crowd of connections`()
+        async throws
+    {
+        let begun = NIOLockedValueBox(0)
+        let gate = MultiThreadedEventLoopGroup.singleton.next().makePromise(of: Void.self)
+        defer { gate.succeed(()) }
+        try await withGateway { _, _ in
+            [ok("x")]
+        } configure: { _, pool in
+            (pool.max, pool.concurrency) = (1, 1)
+        } connector: {
+            HeldConnector(inner: $0, gate: gate.futureResult, begun: begun)
+        } _: { fixture in
+            for _ in 0..<40 {
+                let client = try await fixture.client()
+                try await client.send(get("/"))
+                #expect(try await fixture.eventually { fixture.pool.status().requests.active == 1 })
+                try await client.reset()
+                #expect(try await fixture.isAtRest())
+            }
+            gate.succeed(())
+            #expect(try await fixture.ask(get("/")).hasSuffix("x"))
+            // One for each event loop.
+            #expect((1...2).contains(begun.withLockedValue { $0 }))
+        }
+    }
+
     @Test func `a client that only closed its side still gets the whole response`() async throws {
         try await withGateway { _, _ in
             [.wait(.milliseconds(20)), ok("all of it")]
@@ -217,4 +246,20 @@ import Testing
             #expect(try await fixture.eventually { app.seen.closed == app.seen.connections })
         }
     }
+}
+
+/// Gives no connection before the gate is open.
+private struct HeldConnector: UpstreamConnector {
+    let inner: any UpstreamConnector
+    let gate: EventLoopFuture<Void>
+    let begun: NIOLockedValueBox<Int>
+
+    func connect(to machine: MachineRef, timeout: Duration) async throws(UpstreamError) -> Int32 {
+        begun.withLockedValue { $0 += 1 }
+        // Never fails.
+        try? await gate.get()
+        return try await inner.connect(to: machine, timeout: timeout)
+    }
+
+    func describe(_ machine: MachineRef) -> UpstreamDescription { inner.describe(machine) }
 }

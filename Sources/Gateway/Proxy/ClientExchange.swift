@@ -90,19 +90,14 @@ extension ClientHandler {
     private func connect(_ machine: MachineRef) {
         stage = .connecting
         granted = Worker.now()
-        let number = sequence
-        let bound = NIOLoopBound(self, eventLoop: worker.loop)
-        worker.upstreams.connect(machine, worker: worker).whenComplete { result in
-            let client = bound.value
-            guard client.sequence == number, client.phase == .exchange, client.stage == .connecting else {
-                if case .success(let upstream) = result { upstream.value.close() }
-                return
-            }
+        let attempt = worker.upstreams.connect(machine, worker: worker) { result in
+            self.attempt = nil
             switch result {
-            case .success(let upstream): client.send(on: upstream.value)
-            case .failure(let error): client.unreachable(error as? UpstreamError ?? .unreachable("\(error)"))
+            case .success(let upstream): self.send(on: upstream)
+            case .failure(let error): self.unreachable(error as? UpstreamError ?? .unreachable("\(error)"))
             }
         }
+        if !attempt.isOver { self.attempt = attempt }
     }
 
     private func send(on upstream: UpstreamHandler) {

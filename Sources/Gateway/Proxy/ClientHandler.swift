@@ -87,6 +87,7 @@ final class ClientHandler: ChannelDuplexHandler {
     /// Tells answers to this request from late answers to earlier ones.
     var sequence: UInt64 = 0
     var ticket: Ticket?
+    var attempt: UpstreamStore.Attempt?
     var lease: Lease?
     var upstream: UpstreamHandler?
 
@@ -263,6 +264,10 @@ final class ClientHandler: ChannelDuplexHandler {
         if let ticket {
             self.ticket = nil
             worker.pool.cancel(ticket)
+        }
+        if let attempt {
+            self.attempt = nil
+            attempt.abandon()
         }
         if let upstream {
             self.upstream = nil

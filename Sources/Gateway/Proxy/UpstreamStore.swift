@@ -17,15 +17,19 @@ final class UpstreamStore {
     private let idleSpan: UInt64
     private let connectTimeout: Duration
     /// A connection on its way, which ends early when its machine does: a dead machine refuses nothing, it is silent.
-    private final class Attempt {
-        let machine: MachineRef
-        let promise: EventLoopPromise<NIOLoopBound<UpstreamHandler>>
-        var isOver = false
+    final class Attempt {
+        fileprivate let machine: MachineRef
+        /// Who waits for it. Nil once he has left: then it is the next one's who wants this machine.
+        fileprivate var taker: ((Result<UpstreamHandler, any Error>) -> Void)?
+        fileprivate(set) var isOver = false
 
-        init(_ machine: MachineRef, _ promise: EventLoopPromise<NIOLoopBound<UpstreamHandler>>) {
+        fileprivate init(_ machine: MachineRef, _ taker: @escaping (Result<UpstreamHandler, any Error>) -> Void) {
             self.machine = machine
-            self.promise = promise
+            self.taker = taker
         }
+
+        /// The taker is not called any more.
+        func abandon() { taker = nil }
     }
 
     private var attempts: [Attempt] = []
@@ -66,16 +70,32 @@ final class UpstreamStore {
         slots[machine.slot].idle.append(handler)
     }
 
-    /// Opens a connection. Fails with `UpstreamError`.
-    func connect(_ machine: MachineRef, worker: Worker) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
+    /// Opens a connection, or takes over one that somebody has left before it was there: clients that come and go must not
+    /// leave a machine more connections to accept than it has requests. The taker may be called before this returns, and
+    /// gets an `UpstreamError` if it fails.
+    func connect(
+        _ machine: MachineRef, worker: Worker, _ taker: @escaping (Result<UpstreamHandler, any Error>) -> Void
+    ) -> Attempt {
         prepare(machine)
+        if let orphan = attempts.first(where: { $0.taker == nil && $0.machine == machine }) {
+            orphan.taker = taker
+            return orphan
+        }
+        let attempt = Attempt(machine, taker)
+        attempts.append(attempt)
+        let bound = NIOLoopBound((self, worker, attempt), eventLoop: loop)
+        open(machine, worker).whenComplete { result in
+            let (store, worker, attempt) = bound.value
+            store.finish(attempt, result.map(\.value), worker)
+        }
+        return attempt
+    }
+
+    private func open(_ machine: MachineRef, _ worker: Worker) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
         let epoch = slots[machine.slot].epoch
         if let descriptor = connector.takeConnection(to: machine) { return adopt(descriptor, machine, epoch, worker) }
         let bound = NIOLoopBound((self, worker), eventLoop: loop)
         let (connector, timeout, loop) = (connector, connectTimeout, loop)
-        let attempt = Attempt(machine, loop.makePromise())
-        attempts.append(attempt)
-        let boundAttempt = NIOLoopBound(attempt, eventLoop: loop)
         let dial: @Sendable () -> EventLoopFuture<Int32> = {
             loop.makeFutureWithTask { try await connector.connect(to: machine, timeout: timeout) }
         }
@@ -83,20 +103,16 @@ final class UpstreamStore {
             let (store, worker) = bound.value
             return store.adopt(descriptor, machine, epoch, worker)
         }
-        let opened =
-            speaks == .http1
-            ? dial().flatMap(adopt)
-            : openStream(machine, epoch, worker, dial).flatMapError { error in
-                // Whoever does not answer HTTP/2 is asked in the other way, if it was not said what is spoken there.
-                guard error is NotHTTP2 else { return loop.makeFailedFuture(error) }
-                guard bound.value.0.speaks == .auto else {
-                    return loop.makeFailedFuture(UpstreamError.unreachable("it does not speak HTTP/2"))
-                }
-                bound.value.0.speaks = .http1
-                return dial().flatMap(adopt)
+        if speaks == .http1 { return dial().flatMap(adopt) }
+        return openStream(machine, epoch, worker, dial).flatMapError { error in
+            // Whoever does not answer HTTP/2 is asked in the other way, if it was not said what is spoken there.
+            guard error is NotHTTP2 else { return loop.makeFailedFuture(error) }
+            guard bound.value.0.speaks == .auto else {
+                return loop.makeFailedFuture(UpstreamError.unreachable("it does not speak HTTP/2"))
             }
-        opened.whenComplete { bound.value.0.finish(boundAttempt.value, $0) }
-        return attempt.promise.futureResult
+            bound.value.0.speaks = .http1
+            return dial().flatMap(adopt)
+        }
     }
 
     private func openStream(
@@ -112,13 +128,14 @@ final class UpstreamStore {
             name: Array(description.id.utf8))
     }
 
-    private func finish(_ attempt: Attempt, _ result: Result<NIOLoopBound<UpstreamHandler>, any Error>) {
-        if attempt.isOver {
-            if case .success(let handler) = result { handler.value.close() }
-            return
-        }
+    private func finish(_ attempt: Attempt, _ result: Result<UpstreamHandler, any Error>, _ worker: Worker) {
+        let wasOver = attempt.isOver
         attempts.removeAll { $0 === attempt }
-        attempt.promise.completeWith(result)
+        attempt.isOver = true
+        if let taker = attempt.taker { return taker(result) }
+        guard case .success(let handler) = result else { return }
+        // A stream of HTTP/2 costs nothing to open anew.
+        if wasOver || !handler.ownsSocket { handler.close() } else { park(handler, now: worker.coarseNow) }
     }
 
     private func adopt(
@@ -184,7 +201,9 @@ final class UpstreamStore {
         attempts.removeAll { $0.machine == machine }
         for attempt in ended {
             attempt.isOver = true
-            attempt.promise.fail(UpstreamError.notRunning)
+            let taker = attempt.taker
+            attempt.abandon()
+            taker?(.failure(UpstreamError.notRunning))
         }
     }
 
