@@ -156,7 +156,7 @@ extension EndToEnd {
                 let (answer, span) = try answer(to: request, after: killed)
                 print("killed while it was restored: \(span), \(answer.headers["x-start-type"] ?? "")")
                 // A boot takes the place of the restore.
-                #expect(answer.status == 200 && span < .seconds(1), "\(answer) after \(span)")
+                #expect(answer.status == 200 && span < .seconds(2), "\(answer) after \(span)")
                 fcctl.observe()
                 try gateway.signal(SIGTERM)
                 #expect(try gateway.wait() == 0, "\(gateway.story)")
