@@ -28,7 +28,8 @@ import Testing
             slot.prepareSockets(2)
             #expect(try openDescriptors() == made + 2)
             for number in 0..<3 {
-                let connection = try slot.beginConnecting(port: 3000).finish(by: .now + .seconds(2))
+                let connecting = try slot.beginConnecting(port: 3000, patience: .seconds(5))
+                let connection = try connecting.finish(by: .now + .seconds(5))
                 #expect(try openDescriptors() == made + max(1, 2 - number))
                 try listener.answer("\(number)")
                 #expect(try readAll(connection) == "\(number)")
