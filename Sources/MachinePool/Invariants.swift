@@ -89,8 +89,8 @@ extension PoolState {
     /// How many nanoseconds a machine may be in a state in which it waits for its driver.
     private func longest(_ state: MachineState) -> Int64? {
         switch state {
-        case .booting, .restoring: configuration.startTimeout.nanoseconds
-        case .pausing, .resuming: configuration.transitionTimeout.nanoseconds
+        case .booting, .restoring: startTimeout
+        case .pausing, .resuming: transitionTimeout
         default: nil
         }
     }

@@ -35,6 +35,8 @@ package struct PoolState: Sendable {
     let queueTimeout: Int64
     let idleTimeout: Int64
     let scaleDown: Int64
+    let startTimeout: Int64
+    let transitionTimeout: Int64
     /// Nil: the limit is `configuration.concurrency`.
     var learned: LearnedConcurrency?
     /// Requests one machine may hold: as configured, or as learned so far.
@@ -55,6 +57,8 @@ package struct PoolState: Sendable {
         queueTimeout = configuration.queueTimeout.nanoseconds
         idleTimeout = configuration.idleTimeout.nanoseconds
         scaleDown = configuration.scaleDown.nanoseconds
+        startTimeout = configuration.startTimeout.nanoseconds
+        transitionTimeout = configuration.transitionTimeout.nanoseconds
         if configuration.learnsConcurrency {
             learned = LearnedConcurrency(most: configuration.concurrency)
             followLearned()

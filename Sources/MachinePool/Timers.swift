@@ -29,11 +29,6 @@ extension PoolState {
         return due.nanoseconds == .max ? nil : max(due, now)
     }
 
-    @inline(__always)
-    private var startTimeout: Int64 { configuration.startTimeout.nanoseconds }
-    @inline(__always)
-    private var transitionTimeout: Int64 { configuration.transitionTimeout.nanoseconds }
-
     mutating func runTimers(at now: PoolTime) {
         expireWaiters(at: now)
         failOverdue(at: now)
