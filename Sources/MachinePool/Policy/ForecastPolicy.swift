@@ -14,17 +14,8 @@ struct ForecastPolicy: Sendable {
     private static let tick: Int64 = 100_000_000
     private static let rest: Int64 = 1_000_000_000
     private static let second = 1_000_000_000.0
-    /// The share of requests that may wait below the 99th percentile, what is aimed at, and what is aimed at after
-    /// too many have.
-    private static let tolerable = 0.009
-    private static let aims = 0.0015...0.006
-    /// A start costs what its machine would in this many times its duration.
-    private static let startPrice = 2.0
-    /// Requests after which older ones count half.
-    private static let memory = 131_072.0
 
-    private var rules: [HoldRule] = []
-    private var chosen: (rule: Int, margin: Int)
+    private var book: RuleBook
     private var lastChoice = PoolTime.zero
     private var shadow: KnativeShadow
     private var budget = ForecastBudget()
@@ -38,8 +29,6 @@ struct ForecastPolicy: Sendable {
     private var current = Slot()
     /// Requests of the slot by the machines they need to be there.
     private var asked: [Int]
-    private var requests = 0.0
-    private var late = 0.0
     /// Machines that the rule wants without spare ones.
     private var base: Int
     private var running = 0
@@ -83,25 +72,15 @@ struct ForecastPolicy: Sendable {
         known = PeakMemory(span: longest)
         held = PeakMemory(span: longest)
         asked = Array(repeating: 0, count: configuration.max + 1)
-        var holds: [Int64] = [0]
-        var hold = 4 * Self.shortest
-        while hold < longest / 2 {
-            holds.append(hold)
-            hold *= 4
-        }
-        for hold in holds + [longest] {
-            for seasonal in [false, true] {
-                rules.append(HoldRule(hold: hold, seasonal: seasonal, base: configuration.min))
-            }
-        }
-        chosen = (rules.count - 1, 0)
+        book = RuleBook(shortest: 4 * Self.shortest, longest: longest, minimum: configuration.min)
     }
 
     // MARK: what happens
 
     mutating func observe(queued: Int, inflight: Int, alive: Int, until now: PoolTime) {
         let timeouts = max(held.highest(within: longest, before: now), minimum)
-        budget.account(knative: shadow.machines, timeouts: timeouts, alive: alive, until: now)
+        budget.account(
+            knative: shadow.machines, timeouts: timeouts, alive: alive, minimum: minimum, until: now)
         shadow.observe(queued: queued, inflight: inflight, until: now)
         if nextEvaluation == nil { nextEvaluation = now + Self.shortest }
         if let start = current.start, now - start < Self.slot { return }
@@ -111,13 +90,9 @@ struct ForecastPolicy: Sendable {
 
     /// A request came and makes it `queued` and `inflight`; it got a machine at once, or waits.
     mutating func arrived(queued: Int, inflight: Int, served: Bool) {
-        requests += 1
         isQuiet = false
         // Where all that there may be are full, no rule could have helped.
-        if !served, inflight < maximum * hard {
-            late += 1
-            rules[chosen.rule].surprised()
-        }
+        book.count(late: !served && inflight < maximum * hard)
         let needed = machines(queued + inflight)
         asked[needed] += 1
         current.asked = (min(current.asked.lowest, needed), max(current.asked.highest, needed))
@@ -147,17 +122,13 @@ struct ForecastPolicy: Sendable {
         shadow.evaluate(view, startCost: startCost, at: now)
         close(until: now)
         open(queued: view.queued, inflight: view.inflight, at: now)
-        if now - lastChoice >= Self.rest {
-            lastChoice = now
-            choose()
-            base = expected(rules[chosen.rule], at: now)
-        }
+        if now - lastChoice >= Self.rest { choose(at: now) }
         // Spare machines are for the load there has been: without any for so long, the pool rests at its minimum.
         isQuiet = view.queued + view.inflight == 0 && held.highest(within: longest, before: now) == 0
         let size = floor(queued: view.queued, inflight: view.inflight)
         let isBusy = view.queued + view.inflight > 0 || size < view.alive
         let isOver = !isBusy && size <= minimum && (seasons.period == nil || !seasons.remembers(at: now))
-        let pace = min(Self.tick, max(Self.shortest, rules[chosen.rule].hold / 4))
+        let pace = min(Self.tick, max(Self.shortest, book.hold / 4))
         nextEvaluation = isOver ? nil : now + (isBusy ? pace : Self.rest)
         if isOver { current.start = nil }
         return ScaleTarget(running: size, alive: size)
@@ -166,7 +137,7 @@ struct ForecastPolicy: Sendable {
     /// Machines there have to be while so many requests are here.
     func floor(queued: Int, inflight: Int) -> Int {
         let level = max(base, worth(queued: queued, inflight: inflight))
-        return min(max(level + (isQuiet ? 0 : chosen.margin), minimum), maximum)
+        return min(max(level + (isQuiet ? 0 : book.margin), minimum), maximum)
     }
 
     /// Machines the requests that are here should have, at most `needed`.
@@ -206,20 +177,20 @@ struct ForecastPolicy: Sendable {
         held.add(current.held, at: now)
         seasons.observe(current.peak, at: start)
         pending.append((now, current.peak))
+        let startCost = startCost
         let begun = now + -startCost
         let passed = pending.firstIndex { $0.at > begun } ?? pending.count
         for entry in pending[..<passed] { known.add(entry.level, at: entry.at) }
         pending.removeFirst(passed)
         let season = max(seasons.level(at: now, lead: startCost), minimum)
         let span = Double(now - start) / Self.second
-        for rule in rules.indices {
-            let ahead = rules[rule].seasonal ? season : minimum
-            let hold = rules[rule].hold
-            rules[rule].move(
-                to: min(max(ahead, recent.highest(within: hold + startCost, before: now)), maximum),
-                ready: min(max(ahead, known.highest(within: hold, before: begun)), maximum), after: span)
+        book.move(season: season, minimum: minimum, maximum: maximum, after: span) { hold in
+            (
+                recent.highest(within: hold + startCost, before: now),
+                known.highest(within: hold, before: begun)
+            )
         }
-        base = rules[chosen.rule].base
+        base = book.base
     }
 
     private mutating func judge() {
@@ -227,65 +198,18 @@ struct ForecastPolicy: Sendable {
         for machines in current.asked.lowest...current.asked.highest where asked[machines] > 0 {
             let count = Double(asked[machines])
             asked[machines] = 0
-            rules[chosen.rule].foresee(machines, margin: chosen.margin, requests: count)
             // Before there is a period, what is seasonal has nothing to say.
-            for rule in rules.indices where !rules[rule].seasonal || seasons.period != nil {
-                rules[rule].judge(machines, requests: count, behind: current.behind)
-            }
+            book.judge(machines, requests: count, behind: current.behind, seasonal: seasons.period != nil)
         }
         current.asked = (.max, 0)
     }
 
-    /// What a rule holds now.
-    private func expected(_ rule: HoldRule, at now: PoolTime) -> Int {
-        let level = recent.highest(within: rule.hold + startCost, before: now)
-        return max(level, minimum, rule.seasonal ? seasons.level(at: now, lead: startCost) : 0)
-    }
-
-    private mutating func choose() {
-        let limit = budget.machineSeconds
-        chosen = cheapest(within: limit) ?? mostReady(within: limit) ?? (0, 0)
-        guard requests > Self.memory else { return }
-        requests /= 2
-        late /= 2
-        budget.fade()
-        for index in rules.indices { rules[index].fade() }
-    }
-
-    /// The cheapest rule that would have let few enough requests wait.
-    private func cheapest(within limit: Double) -> (rule: Int, margin: Int)? {
-        // What no rule sees, such as the limit of starts at once, makes them too sure.
-        let surprise = max(1, (late + 10) / rules.reduce(10) { $0 + $1.foreseen })
-        let aim = min(max(Self.tolerable - late / max(1, requests), Self.aims.lowerBound), Self.aims.upperBound)
-        let price = Self.startPrice * Double(startCost) / Self.second
-        var best: (rule: Int, margin: Int, cost: Double)?
-        for index in rules.indices.reversed() {
-            guard let allowance = Self.certain(rules[index].requests * aim / surprise),
-                let margin = rules[index].margin(for: allowance),
-                rules[index].cost(margin: margin, limit: maximum, startPrice: 0) <= limit
-            else { continue }
-            let cost = rules[index].cost(margin: margin, limit: maximum, startPrice: price)
-            if cost < best?.cost ?? .infinity { best = (index, margin, cost) }
-        }
-        return best.map { ($0.rule, $0.margin) }
-    }
-
-    /// The rule that would have let the fewest requests wait; of those that have let none, the one that holds longest.
-    private func mostReady(within limit: Double) -> (rule: Int, margin: Int)? {
-        var best: (rule: Int, margin: Int, shortage: Double)?
-        for index in rules.indices.reversed() {
-            guard let margin = rules[index].margin(within: limit, limit: maximum) else { continue }
-            let share = (rules[index].shortage(margin: margin) + 1) / (rules[index].requests + 1)
-            let shortage = share * rules[index].surprise
-            if shortage < best?.shortage ?? .infinity { best = (index, margin, shortage) }
-        }
-        return best.map { ($0.rule, $0.margin) }
-    }
-
-    /// How many may have waited so that more than `limit` is out of the question: m + 2.3 √(m + 1) = `limit`.
-    private static func certain(_ limit: Double) -> Double? {
-        guard limit >= 2.3 else { return nil }
-        let root = ((2.3 * 2.3 + 4 * (limit + 1)).squareRoot() - 2.3) / 2
-        return root * root - 1
+    private mutating func choose(at now: PoolTime) {
+        lastChoice = now
+        let isFull = book.choose(
+            within: budget.machineSeconds, maximum: maximum, startSeconds: Double(startCost) / Self.second)
+        if isFull { budget.fade() }
+        let level = recent.highest(within: book.hold + startCost, before: now)
+        base = max(level, minimum, book.isSeasonal ? seasons.level(at: now, lead: startCost) : 0)
     }
 }
