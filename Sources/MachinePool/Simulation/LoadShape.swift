@@ -53,7 +53,8 @@ package enum LoadShape: String, Sendable, CaseIterable {
         seed: UInt64, length: Double? = nil, scale: Double = 4, service: Double = 0.2, idleTimeout: Double = 30
     ) -> SimulationTrace {
         if let requests = serviceLoad(seed: seed, length: length) { return SimulationTrace(requests: requests) }
-        let length = length ?? 1800
+        // Long enough that the 99th percentile is about the load and not about the first minute.
+        let length = length ?? 3600 * (self == .wake ? 6 : 2)
         var random = SplitMix64(seed: seed)
         let base = scale / service
         var requests: [SimulationTrace.Request] = []
@@ -76,7 +77,7 @@ package enum LoadShape: String, Sendable, CaseIterable {
 
     private func serviceLoad(seed: UInt64, length: Double?) -> [SimulationTrace.Request]? {
         if self == .random { return RandomLoad(seed: seed, length: length).requests }
-        let hours: [Self: Double] = [.day: 6, .cron: 4, .functions: 6, .sparse: 24, .poll: 24, .heavyTail: 2]
+        let hours: [Self: Double] = [.day: 6, .cron: 24, .functions: 24, .sparse: 24, .poll: 72, .heavyTail: 2]
         var loads = ServiceLoads(seed: seed, length: length ?? 3600 * (hours[self] ?? 3))
         switch self {
         case .day: loads.day()
