@@ -1,2 +1,2 @@
 # Timers.swift: paused machines stay for ever
-s/return table.oldest(.paused).map { (\$0, table.slots\[\$0\].since + scaleDown) }/return nil/
+s/guard alive > keepFloor else { return nil }/guard alive > configuration.max else { return nil }/
