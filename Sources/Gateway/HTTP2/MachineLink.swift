@@ -20,6 +20,8 @@ final class MachineLink: ChannelInboundHandler {
     private var isReady = false
     /// No more streams are opened.
     private(set) var isRetired = false
+    /// The last stream that the machine says it will answer, once it has said goodbye.
+    private var lastAnswered: HTTP2StreamID?
 
     init(machine: MachineRef, store: MachineLinks, worker: Worker) {
         self.machine = machine
@@ -53,7 +55,7 @@ final class MachineLink: ChannelInboundHandler {
         multiplexer.createStreamChannel(promise: opened) { channel in
             channel.closeFuture.whenComplete { _ in bound.value.0.streamEnded() }
             return channel.eventLoop.makeCompletedFuture {
-                try channel.pipeline.syncOperations.addHandlers([MachineStream(), bound.value.1])
+                try channel.pipeline.syncOperations.addHandlers([MachineStream(link: bound.value.0), bound.value.1])
             }
         }
         let loop = worker.loop
@@ -83,6 +85,12 @@ final class MachineLink: ChannelInboundHandler {
         store.remove(self)
     }
 
+    /// Whether a stream ended because the machine has not looked at it, and never will (RFC 9113 8.7).
+    func isRefusal(_ error: any Error) -> Bool {
+        guard let closed = error as? NIOHTTP2Errors.StreamClosed else { return false }
+        return closed.errorCode == .refusedStream || lastAnswered.map { closed.streamID > $0 } ?? false
+    }
+
     /// How long a machine may take to say its settings, which it does unasked.
     private static let patience = TimeAmount.seconds(2)
 
@@ -99,7 +107,8 @@ final class MachineLink: ChannelInboundHandler {
         case .settings where !isReady:
             isReady = true
             ready.succeed(())
-        case .goAway:
+        case .goAway(let last, _, _):
+            lastAnswered = last
             retire()
             if streams == 0 { close() }
         default: break
@@ -123,6 +132,9 @@ final class MachineLink: ChannelInboundHandler {
         context.fireChannelInactive()
     }
 }
+
+/// The machine did nothing with the request: whatever it is, it may be sent again.
+struct StreamRefused: Error {}
 
 /// The machine took the connection and did not answer in HTTP/2.
 struct NotHTTP2: Error {}

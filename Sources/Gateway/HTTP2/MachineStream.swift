@@ -12,11 +12,16 @@ final class MachineStream: ChannelDuplexHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = HTTP2Frame.FramePayload
 
+    private let link: MachineLink
     private var request = MessageReader { $0.framing ?? BodyFraming.none }
     private var isHead = false
     private var hasHead = false
     private var isChunked = false
     private var isDone = false
+
+    init(link: MachineLink) {
+        self.link = link
+    }
 
     // MARK: The request
 
@@ -109,6 +114,10 @@ final class MachineStream: ChannelDuplexHandler {
         guard isChunked else { return }
         for (name, value, _) in frame.headers { try FieldText.check(name: name, value: value) }
         out.writeLastChunk(frame.headers)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.fireErrorCaught(link.isRefusal(error) ? StreamRefused() : error)
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {

@@ -33,6 +33,7 @@ extension ClientHandler {
         let isRepeatable =
             head.method.isIdempotent || head.hasIdempotencyKey && worker.configuration.repeatsIdempotencyKeys
         canReplay = isRepeatable && !head.wantsUpgrade
+        keepsRequest = canReplay || worker.upstreams.mayRefuse && !head.wantsUpgrade
         worker.budget.earn()
         if isRequestDone { arm(.none, 0) } else { arm(.body, bodySpan) }
         acquire(priority: false)
@@ -109,7 +110,7 @@ extension ClientHandler {
         upstream.begin(self)
         upstream.send(requestBytes)
         upstream.flushIfNeeded()
-        if !canReplay { forgetRequest() }
+        if !keepsRequest { forgetRequest() }
         guard upstream.client === self else { return }
         if head.expectsContinue, !isRequestDone {
             arm(.expectation, worker.timers.expectation)

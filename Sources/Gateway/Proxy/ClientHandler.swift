@@ -70,6 +70,8 @@ final class ClientHandler: ChannelDuplexHandler {
     /// The request as it goes out: until it is sent, and as long as it can be sent again.
     var requestBytes: ByteBuffer
     var canReplay = false
+    /// It is kept whole, also where it can be sent again only if the machine says that it has not looked at it.
+    var keepsRequest = false
     /// How often it was tried again.
     var attempts = 0
     /// Machines that had it, or could not be tried, and of which nothing came back.

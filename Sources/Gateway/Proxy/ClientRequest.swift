@@ -168,9 +168,10 @@ extension ClientHandler {
     private func pass(_ bytes: ByteBuffer) {
         let isThere = stage == .sent || stage == .responding
         if isThere { upstream?.send(bytes) }
-        guard !isThere || canReplay else { return }
+        guard !isThere || keepsRequest else { return }
         if isThere, requestBytes.readableBytes + bytes.readableBytes > worker.configuration.limits.replay {
             canReplay = false
+            keepsRequest = false
             requestBytes = worker.empty
         } else {
             requestBytes.writeImmutableBuffer(bytes)

@@ -38,6 +38,7 @@ extension ClientHandler {
     ) {
         stage = .responding
         canReplay = false
+        keepsRequest = false
         forgetRequest()
         if !isRequestDone || worker.isDraining { closesAfter = true }
         // Bytes that came early for a protocol that was refused are not a request.

@@ -171,7 +171,10 @@ final class UpstreamHandler: ChannelDuplexHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         isOpen = false
-        if let client, phase != .tunnel { client.upstreamFailed(self, .broken) }
+        if let client, phase != .tunnel {
+            if error is StreamRefused { client.canReplay = client.keepsRequest }
+            client.upstreamFailed(self, .broken)
+        }
         context.close(promise: nil)
     }
 

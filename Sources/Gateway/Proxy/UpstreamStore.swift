@@ -38,6 +38,9 @@ final class UpstreamStore {
     private let links: MachineLinks
     private var speaks: AppProtocol
 
+    /// Machines can say of a request that they have not looked at it.
+    var mayRefuse: Bool { speaks != .http1 }
+
     init(
         loop: any EventLoop, connector: any UpstreamConnector, headers: InstanceHeaders, idle: UInt64,
         connect: Duration, speaks: AppProtocol
