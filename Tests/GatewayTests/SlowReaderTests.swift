@@ -102,6 +102,21 @@ import Testing
             #expect(try await fixture.isAtRest())
         }
     }
+
+    @Test func `the last frames of a stream wait for their client`() async throws {
+        try await withGateway { _, _ in
+            [ok("hello")]
+        } configure: {
+            Self.short(&$0, &$1)
+        } _: { fixture in
+            let client = try await FrameClient.connect(fixture.port, on: fixture.group, settings: [(4, 2)])
+            try await client.send(.headers(h2()))
+            try await client.read { $0.streams[1]?.text == "he" }
+            try await Task.sleep(for: .milliseconds(600))
+            try await client.send(.windowUpdate(stream: 1, by: 10))
+            #expect(try await client.result().text == "hello")
+        }
+    }
 }
 
 struct TakingWatchTests {

@@ -131,7 +131,10 @@ extension ClientHandler {
         if closesAfter || isLast { return closeAfterFlush() }
         phase = .head
         isRequestDone = true
-        if worker.isDraining {
+        if transport.isStream {
+            // The last frames may wait for their client.
+            arm(.keepAlive, worker.timers.keepAlive)
+        } else if worker.isDraining {
             // A client that was not told to close may ask once more, and is told then.
             timer = .keepAlive
             deadline = Worker.now() &+ Worker.lastCall
