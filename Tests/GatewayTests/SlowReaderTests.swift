@@ -41,15 +41,15 @@ import Testing
     }
 
     @Test func `a slow client that keeps to the rate gets everything`() async throws {
-        let size = 8 << 20
+        let size = 4 << 20
         for lines in ["", "Connection: close\r\n"] {
             try await withGateway { _, _ in
                 Self.page(size)
-            } configure: {
-                Self.short(&$0, &$1)
+            } configure: { gateway, _ in
+                gateway.timeouts.bodyIdle = .seconds(1)
             } _: { fixture in
                 let client = try PacedClient(port: fixture.port, sending: get("/", lines))
-                let end = try await client.keepReading(40_000, limit: size)
+                let end = try await client.keepReading(12_000, limit: size)
                 #expect(client.received >= size, "\(client.received) \(end)")
                 #expect(try await fixture.isAtRest())
             }
@@ -57,15 +57,15 @@ import Testing
     }
 
     @Test func `a client that reads on slowly after the keep-alive time gets everything`() async throws {
-        let size = 8 << 20
+        let size = 4 << 20
         try await withGateway { _, _ in
             Self.page(size)
-        } configure: { gateway, pool in
-            Self.short(&gateway, &pool)
+        } configure: { gateway, _ in
+            gateway.timeouts.bodyIdle = .seconds(1)
             gateway.timeouts.keepAlive = .milliseconds(200)
         } _: { fixture in
             let client = try PacedClient(port: fixture.port, sending: get("/"))
-            let end = try await client.keepReading(40_000)
+            let end = try await client.keepReading(12_000)
             #expect(client.received > size && end == .finished, "\(client.received) \(end)")
         }
     }
