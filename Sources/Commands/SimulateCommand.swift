@@ -19,8 +19,13 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(name: .long, help: "CSV file of requests: arrival_s,service_s.", completion: .file(extensions: ["csv"]))
     var trace: String?
 
-    @Option(name: .long, help: "A load made up instead of a trace, half an hour to a day long.")
+    @Option(name: .long, help: "A load made up instead of a trace, two hours to three days long.")
     var shape: LoadShape?
+
+    @Option(
+        name: .long,
+        help: "Milliseconds that a request takes in the shapes steady to wake; those of services have their own.")
+    var serviceMs = 200.0
 
     @Option(
         name: .long,
@@ -58,6 +63,9 @@ struct SimulateCommand: AsyncParsableCommand {
             guard (0...3_600_000).contains(value) else {
                 throw ValidationError("\(flag) is a number of milliseconds from 0 to 3600000.")
             }
+        }
+        guard (1...3_600_000).contains(serviceMs) else {
+            throw ValidationError("--service-ms is a number of milliseconds from 1 to 3600000.")
         }
     }
 
@@ -100,7 +108,10 @@ struct SimulateCommand: AsyncParsableCommand {
     }
 
     private func load() throws -> SimulationTrace {
-        if let shape { return shape.trace(seed: seed, idleTimeout: limits.idleTimeout.duration.milliseconds / 1000) }
+        if let shape {
+            return shape.trace(
+                seed: seed, service: serviceMs / 1000, idleTimeout: limits.idleTimeout.duration.milliseconds / 1000)
+        }
         let path = trace ?? ""
         let bytes = try Files.read(FilePath(path), limit: 1 << 30)
         let marked = bytes.starts(with: Self.byteOrderMark)

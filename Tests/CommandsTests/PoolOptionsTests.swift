@@ -67,6 +67,7 @@ import Testing
     @Test(arguments: [
         [], ["--trace", "a", "--shape", "burst"], ["--shape", "square"], ["--shape", "burst", "--cold-ms", "-1"],
         ["--shape", "burst", "--restore-ms", "nan"], ["--shape", "burst", "--policy", "magic"],
+        ["--shape", "burst", "--service-ms", "0"],
     ])
     func `a simulation without a sense is refused`(_ arguments: [String]) {
         #expect(throws: (any Error).self) { try SimulateCommand.parse(arguments) }
