@@ -13,6 +13,7 @@ import Testing
             "--response-timeout", "0", "--stream-timeout", "5s", "--request-timeout", "6s", "--keep-alive-timeout",
             "7s", "--tunnel-idle-timeout", "8s", "--tunnel-drain-timeout", "9s", "--max-header-bytes", "2048",
             "--max-headers", "20", "--max-target-bytes", "512", "--max-body", "10M", "--max-connections", "100",
+            "--max-streams", "30",
             "--retry-idempotency-keys",
         ])
         var expected = GatewayConfiguration()
@@ -20,6 +21,7 @@ import Testing
         expected.keepsRequestIDs = true
         expected.instanceHeaders = .id
         expected.timeouts.header = .seconds(1)
+        expected.timeouts.handshake = .seconds(1)
         expected.timeouts.bodyIdle = .seconds(2)
         expected.timeouts.connect = .seconds(3)
         expected.timeouts.firstByte = .zero
@@ -34,6 +36,7 @@ import Testing
         expected.limits.head.target = 512
         expected.limits.body = 10 << 20
         expected.limits.connections = 100
+        expected.limits.streams = 30
         expected.limits.connectionsPerClient = 50
         expected.repeatsIdempotencyKeys = true
         #expect(command.proxy.configuration == expected)

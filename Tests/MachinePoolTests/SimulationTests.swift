@@ -42,12 +42,15 @@ import Testing
     }
 
     @Test(arguments: [LoadShape.onOff, .burst, .selfSimilar])
-    func `forecast waits less than kpa for no more machine-seconds when bursts come and go`(shape: LoadShape) {
+    func `forecast waits less than kpa for no more machine-seconds and its first credit when bursts come and go`(
+        shape: LoadShape
+    ) {
         let trace = shape.trace(seed: 1, length: 600, scale: 2)
         let ours = Simulation.run(trace, configuration(.forecast), SimulationSettings())
         let kpa = Simulation.run(trace, configuration(.kpa), SimulationSettings())
         #expect(ours.waitP99 < kpa.waitP99)
-        #expect(ours.machineSeconds <= kpa.machineSeconds)
+        // Ten minutes are too short to pay the credit of the first one back.
+        #expect(ours.machineSeconds <= kpa.machineSeconds + ForecastBudget.credit)
     }
 
     @Test func `a trace is read from lines of arrival and service`() throws {

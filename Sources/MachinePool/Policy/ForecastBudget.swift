@@ -4,7 +4,7 @@ struct ForecastBudget: Sendable {
     private static let share = 0.98
     /// Machine-seconds that may be spent before there is anything to go by, and are saved again later: the first minute
     /// has more surprises than any other.
-    private static let credit = 240.0
+    static let credit = 240.0
     /// Seconds in which what was saved may be spent, and what was overspent is saved.
     private static let horizon = 300.0
 
