@@ -118,6 +118,8 @@ package struct PoolStatus: Sendable, Codable, Equatable {
     package var draining = false
     /// True while machines do not stay up and requests are refused.
     package var failing = false
+    /// Whether the next machine that is missing is restored from a snapshot: there is one, and a clone is prepared.
+    package var restores = false
     package var lastFailure: Failure?
     package var learned: Learned?
     package var eventLog: EventLog?
@@ -127,7 +129,7 @@ package struct PoolStatus: Sendable, Codable, Equatable {
     package var machines: [Instance] = []
 
     private enum CodingKeys: String, CodingKey {
-        case instances, requests, starts, config, draining, failing
+        case instances, requests, starts, config, draining, failing, restores
         case lastFailure = "last_failure"
         case learned = "learned_concurrency"
         case eventLog = "event_log"
@@ -139,6 +141,7 @@ extension PoolState {
     /// The state as shown to people. `describe` knows a machine's public id and address.
     package func status(describe: (MachineRef) -> MachineDescription?) -> PoolStatus {
         var status = PoolStatus()
+        status.restores = mayRestore
         status.instances = PoolStatus.Instances(
             total: table.used, idle: table.count(.idle), busy: table.count(.busy), paused: table.count(.paused),
             booting: table.count(.booting), restoring: table.count(.restoring), resuming: table.count(.resuming),

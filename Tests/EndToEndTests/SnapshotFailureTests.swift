@@ -39,7 +39,7 @@ extension EndToEnd {
                         "demo", "--min", "0", "--max", "2", "--standby", "0", "--after-restore",
                         "/until/\(end)000000000",
                     ] + FirecrackerTests.options)
-                let id = try fcctl.untilCloned()
+                let id = try fcctl.untilRestoring(url)
                 let files = fcctl.state.appending("snapshots").appending(id)
                 switch failure {
                 case .refused: try overwrite(files.appending("state"), from: 64)
@@ -57,7 +57,7 @@ extension EndToEnd {
                 let status = try HTTP.get(url + "/api/status").json(Status.self)
                 #expect(status.starts["cold"]?.count == 1 && status.starts["snapshot"]?.count == 0, "\(status)")
                 if failure != .silent {
-                    #expect(try fcctl.untilCloned() == id)
+                    #expect(try fcctl.untilRestoring(url) == id)
                     // The next machine is its clone.
                     kill(try #require(try fcctl.report(answer.headers["x-instance-id"] ?? "").pid), SIGKILL)
                     try fcctl.until("a clone serves") {

@@ -110,6 +110,7 @@ extension Pool {
             "draining":0,"failed":0,"idle":1,"paused":0,"pausing":0,"restoring":0,"resuming":0,"stopping":0,"total":1},\
             "invariant_violations":0,\
             "requests":{"aborted":1,"active":0,"failed":0,"queued":0,"rejected":0,"succeeded":0,"total":1},\
+            "restores":false,\
             "starts":{"cold":{"avg_ms":0,"count":1},"snapshot":{"avg_ms":0,"count":0},"warm":{"avg_ms":0,"count":0}}}
             """
         #expect(json == expected)

@@ -28,6 +28,7 @@ struct Status: Decodable {
     let requests: [String: Int]
     let starts: [String: Start]
     let config: [String: Setting]
+    let restores: Bool?
     let last_failure: Failure?
 
     struct Failure: Decodable {
@@ -98,6 +99,15 @@ extension Fcctl {
             return found != nil
         }
         return found?.id ?? ""
+    }
+
+    /// Waits until the next machine of the gateway at `url` would be a clone; the snapshot's id. The canary is a clone, too,
+    /// and there before anything is restored for a request.
+    func untilRestoring(_ url: String) throws -> String {
+        try until("starts are restores", within: 120) {
+            try HTTP.get(url + "/api/status").json(Status.self).restores == true
+        }
+        return try untilCloned()
     }
 
     /// Starts a gateway on a free port and waits until it says where it listens.
