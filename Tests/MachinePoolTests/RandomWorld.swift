@@ -126,6 +126,8 @@ struct RandomWorld {
         apply(.machine(random.chance(0.5) ? .gone(victim, reason: "killed") : .failed(victim, reason: "killed")))
     }
 
+    private mutating func kill(_ machine: MachineRef) { apply(.machine(.gone(machine, reason: "killed"))) }
+
     private mutating func repeatOldEvent() {
         guard !seen.isEmpty else { return }
         let machine = seen[random.below(seen.count)]
@@ -176,6 +178,8 @@ struct RandomWorld {
     /// From now on every start but one succeeds and every lease ends: then nobody may be left waiting (I18).
     private mutating func settle() {
         apply(.memoryBudget(nil))
+        // All machines are lost at once: who comes now depends on starts alone.
+        if random.chance(0.2) { for machine in seen where state.isKnown(machine) { kill(machine) } }
         // Who comes now is served within the time-out, or told at once that machines do not stay up.
         patient = Ticket(number: tickets + 1)
         arrive(priority: false)
