@@ -38,10 +38,11 @@ extension EndToEnd {
             _ file: String
         ) throws {
             try withFcctl { fcctl in
-                let (gateway, url) = try fcctl.serve(["demo", "--max", "2", "--standby", "0"] + Self.options)
-                let id = try fcctl.untilCloned()
+                let (gateway, url) = try fcctl.serve(["demo", "--min", "1", "--max", "2", "--standby", "0"] + Self.options)
+                // One machine and one clone that has rehearsed: none is being prepared.
+                let id = try fcctl.untilRestoring(url)
                 try overwrite(fcctl.state.appending("snapshots").appending(id).appending(file))
-                // Those that have rehearsed are good; what takes their place is not.
+                // The clone is good; what takes its place is not.
                 let first = try HTTP.get(url + "/")
                 #expect(first.status == 200, "\(first)")
                 kill(try #require(try fcctl.report(first.headers["x-instance-id"] ?? "").pid), SIGKILL)
