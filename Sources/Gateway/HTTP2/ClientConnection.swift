@@ -1,3 +1,4 @@
+import HTTPWire
 import NIOCore
 import NIOHTTP2
 
@@ -12,6 +13,10 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
     private var context: ChannelHandlerContext?
     private var streams = 0
     private var isEnding = false
+    private var malformed = 0
+    private var hasEnded = false
+    /// What its streams say about the client.
+    private var peer: ClientPeer?
     private var taking = TakingWatch()
     /// The next deadline is for a look at what the client has taken.
     private var isWatching = false
@@ -30,7 +35,7 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
             configuration: .init(maxIdleTime: nil, maxAge: nil, maxGraceTime: nil, keepalive: nil))
         let multiplexer = NIOHTTP2Handler(
             mode: .server, eventLoop: channel.eventLoop,
-            connectionConfiguration: HTTP2Settings.connection(streams: worker.configuration.limits.streams),
+            connectionConfiguration: HTTP2Settings.client(streams: worker.configuration.limits.streams),
             streamConfiguration: HTTP2Settings.stream, streamDelegate: lifetime.http2StreamDelegate
         ) { channel in
             channel.eventLoop.makeCompletedFuture { try bound.value.begin(channel, isEncrypted: isEncrypted) }
@@ -39,18 +44,39 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
     }
 
     private func begin(_ channel: any Channel, isEncrypted: Bool) throws {
-        let client = ClientHandler(
-            worker: worker, transport: ClientTransport(isEncrypted: isEncrypted, isStream: true))
-        try channel.pipeline.syncOperations.addHandlers([ClientStream(client: client), client])
+        let transport = ClientTransport(isEncrypted: isEncrypted, isStream: true)
+        let peer = self.peer ?? worker.peer(of: channel, transport)
+        self.peer = peer
+        let client = ClientHandler(worker: worker, transport: transport, client: peer)
+        try channel.pipeline.syncOperations.addHandlers([ClientStream(client: client, connection: self), client])
         streams += 1
         if !isWatching { deadline = 0 }
         let bound = NIOLoopBound(self, eventLoop: channel.eventLoop)
         channel.closeFuture.whenComplete { _ in bound.value.streamEnded() }
     }
 
+    /// Counts a malformed head. False: it was one too many, and the connection ends.
+    func bears(_: WireError) -> Bool {
+        malformed += 1
+        if malformed <= HTTP2Settings.mostMalformed { return true }
+        guard !end.hasFailed, let context else { return false }
+        let goodbye = HTTP2Frame.FramePayload.goAway(
+            lastStreamID: .rootStream, errorCode: .enhanceYourCalm, opaqueData: nil)
+        context.writeAndFlush(NIOAny(HTTP2Frame(streamID: .rootStream, payload: goodbye)), promise: nil)
+        endOnce(context)
+        return false
+    }
+
+    /// Closed twice, the end would not wait for the client to read the goodbye.
+    private func endOnce(_ context: ChannelHandlerContext) {
+        if hasEnded { return }
+        hasEnded = true
+        context.close(promise: nil)
+    }
+
     private func streamEnded() {
         streams -= 1
-        if streams == 0, !isEnding { watchTaking() }
+        if streams == 0 { watchTaking() }
     }
 
     private func wait(_ span: UInt64) { deadline = span == 0 ? 0 : worker.coarseNow &+ span }
@@ -97,7 +123,11 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
     /// A broken rule of the connection has been answered with GOAWAY: what follows is the end of the connection, when
     /// that frame has left (RFC 9113 5.4.1). Errors of single streams stay in their channels.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if end.hasFailed || error is IOError || error is ChannelError { context.close(promise: nil) }
+        if end.hasFailed {
+            endOnce(context)
+        } else if error is IOError || error is ChannelError {
+            context.close(promise: nil)
+        }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -153,6 +183,8 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
 /// What clients may do on one connection.
 enum HTTP2Settings {
     static let connectionWindow = 1 << 20
+    /// On one connection, before it ends.
+    static let mostMalformed = 200
 
     /// For connections to machines. What they may do is bounded by what clients ask of them.
     static var machine: NIOHTTP2Handler.ConnectionConfiguration {
@@ -162,7 +194,14 @@ enum HTTP2Settings {
         return configuration
     }
 
-    static func connection(streams: Int) -> NIOHTTP2Handler.ConnectionConfiguration {
+    /// For connections of clients. Their heads are judged by `RequestTranslation`, and what goes to them by HTTPWire: once.
+    static func client(streams: Int) -> NIOHTTP2Handler.ConnectionConfiguration {
+        var configuration = connection(streams: streams)
+        configuration.headerBlockValidation = .disabled
+        return configuration
+    }
+
+    private static func connection(streams: Int) -> NIOHTTP2Handler.ConnectionConfiguration {
         var configuration = NIOHTTP2Handler.ConnectionConfiguration()
         configuration.initialSettings = [
             HTTP2Setting(parameter: .maxConcurrentStreams, value: streams),
@@ -170,7 +209,9 @@ enum HTTP2Settings {
             HTTP2Setting(parameter: .maxHeaderListSize, value: 16 * 1024),
         ]
         configuration.targetWindowSize = connectionWindow
-        configuration.maximumConnectionGlitches = 200
+        configuration.maximumConnectionGlitches = mostMalformed
+        // What is in flight for a stream that was reset must not end the connection, however many are reset at once.
+        configuration.maximumRecentlyResetStreams = 2048
         // gRPC measures bandwidth with pings, one for each round trip of a busy connection.
         configuration.controlFrameRateLimit.maximumCount = 500
         configuration.controlFrameRateLimit.windowLength = .seconds(1)

@@ -13,6 +13,7 @@ final class ClientStream: ChannelDuplexHandler {
     typealias OutboundOut = HTTP2Frame.FramePayload
 
     private let client: ClientHandler
+    private unowned let connection: ClientConnection
     private var request: RequestTranslation?
     private var isRequestDone = false
     private var response = MessageReader { ClientStream.framing($0, isHead: false) }
@@ -21,8 +22,9 @@ final class ClientStream: ChannelDuplexHandler {
     private var isEndWritten = false
     private var isClosed = false
 
-    init(client: ClientHandler) {
+    init(client: ClientHandler, connection: ClientConnection) {
         self.client = client
+        self.connection = connection
     }
 
     // MARK: The request
@@ -45,9 +47,17 @@ final class ClientStream: ChannelDuplexHandler {
             let request = try RequestTranslation(frame.headers, isWhole: frame.endStream, into: &head)
             self.request = request
             if request.isHead { response = MessageReader { Self.framing($0, isHead: true) } }
-            client.isPatient = request.isGRPC
+            client.isPatient = request.isGRPC && client.worker.upstreams.mayRefuse
             context.fireChannelRead(wrapInboundOut(head))
         } catch {
+            guard connection.bears(error) else { return }
+            switch error {
+            case .malformedFieldName, .controlByte, .malformedRequestLine:
+                // No request at all (RFC 9113 8.1.1). The client must not be waited for to take an answer.
+                isClosed = true
+                return reset(.protocolError, context)
+            default: break
+            }
             if frame.headers.first(name: ":method") == "HEAD" {
                 response = MessageReader { Self.framing($0, isHead: true) }
             }
@@ -65,6 +75,12 @@ final class ClientStream: ChannelDuplexHandler {
     private func finish(_ trailers: HPACKHeaders?, _ context: ChannelHandlerContext) {
         guard !isRequestDone else { return }
         isRequestDone = true
+        if let trailers {
+            do throws(WireError) { try FieldText.check(trailers) } catch {
+                if connection.bears(error) { reset(.protocolError, context) }
+                return
+            }
+        }
         guard request?.isChunked ?? false else { return }
         var last = context.channel.allocator.buffer(capacity: 64)
         last.writeLastChunk(trailers)
@@ -134,7 +150,7 @@ final class ClientStream: ChannelDuplexHandler {
         let promise = context.eventLoop.makePromise(of: Void.self)
         end = promise
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        promise.futureResult.whenComplete { _ in bound.value.isEndWritten = true }
+        promise.futureResult.whenSuccess { bound.value.isEndWritten = true }
         return promise
     }
 

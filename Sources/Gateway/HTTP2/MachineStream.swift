@@ -112,7 +112,7 @@ final class MachineStream: ChannelDuplexHandler {
     private func end(_ frame: HTTP2Frame.FramePayload.Headers, _ out: inout ByteBuffer) throws(WireError) {
         isDone = true
         guard isChunked else { return }
-        for (name, value, _) in frame.headers { try FieldText.check(name: name, value: value) }
+        try FieldText.check(frame.headers)
         out.writeLastChunk(frame.headers)
     }
 

@@ -2,68 +2,109 @@ import HTTPWire
 import NIOCore
 import NIOHPACK
 
-/// A head that this gateway has written, taken apart again: lines without their ends.
+/// A head that this gateway has written, taken apart again: lines without their ends, names in lower case.
 struct MessageLines {
-    let start: Substring
-    let fields: [(name: String, value: String)]
+    typealias Field = (name: String, value: String)
+
+    let start: String
+    let fields: [Field]
 
     /// Moves past a head. Nil when it is not whole.
     init?(reading buffer: inout ByteBuffer) {
-        let end = buffer.withUnsafeReadableBytes { bytes -> Int? in
-            var at = 3
-            while at < bytes.count {
-                // The last byte of CR LF CR LF tells how far the next one can be.
-                switch bytes[at] {
-                case 0x0a where bytes[at - 1] == 0x0d && bytes[at - 2] == 0x0a && bytes[at - 3] == 0x0d: return at + 1
-                case 0x0a: at += 2
-                case 0x0d: at += 1
-                default: at += 4
-                }
-            }
-            return nil
+        let parsed = buffer.withUnsafeReadableBytes { bytes -> (start: String, fields: [Field], end: Int)? in
+            guard let end = Self.end(of: bytes) else { return nil }
+            var at = 0
+            let start = Self.line(bytes, &at)
+            return (String(decoding: bytes[start], as: UTF8.self), Self.fields(bytes, &at), end)
         }
-        guard let end, let text = buffer.readString(length: end) else { return nil }
-        self.init(text)
+        guard let parsed else { return nil }
+        (start, fields) = (parsed.start, parsed.fields)
+        buffer.moveReaderIndex(forwardBy: parsed.end)
     }
 
     /// Of a response.
-    var status: Int { Int(start.dropFirst(9).prefix(3)) ?? 502 }
+    var status: Int { Int(start.utf8.dropFirst(9).prefix(3).reduce(0) { $0 * 10 + Int($1 & 0xf) }) }
 
     /// How the body ends, if a field says so.
     var framing: BodyFraming? {
         for (name, value) in fields {
-            if name == "transfer-encoding" { return .chunked }
-            if name == "content-length", let length = UInt64(value) { return .length(length) }
+            switch (name.utf8.count, name) {
+            case (17, "transfer-encoding"): return .chunked
+            case (14, "content-length"):
+                if let length = UInt64(value) { return .length(length) }
+            default: break
+            }
         }
         return nil
     }
 
     subscript(_ name: String) -> String? { fields.first { $0.name == name }?.value }
 
-    /// The lines of a trailer section have no start line.
-    static func trailers(_ text: String) -> [(name: String, value: String)] {
-        MessageLines("\r\n" + text).fields
+    /// The fields behind the last chunk of a body, whose size is the first line.
+    static func trailers(_ bytes: UnsafeRawBufferPointer) -> [Field] {
+        var at = 0
+        _ = line(bytes, &at)
+        return fields(bytes, &at)
     }
 
-    private init(_ text: String) {
-        var lines = text.utf8.split(separator: 0x0d, omittingEmptySubsequences: false)[...]
-        start = Substring(lines.popFirst() ?? ""[...].utf8)
-        fields = lines.compactMap { line in
-            let line = line.dropFirst()
-            guard let colon = line.firstIndex(of: 0x3a) else { return nil }
-            let value = line[line.index(after: colon)...].drop { $0 == 0x20 }
-            return (String(Substring(line[..<colon])).lowercased(), String(Substring(value)))
+    private static func end(of bytes: UnsafeRawBufferPointer) -> Int? {
+        var at = 3
+        while at < bytes.count {
+            // The last byte of CR LF CR LF tells how far the next one can be.
+            switch bytes[at] {
+            case 0x0a where bytes[at - 1] == 0x0d && bytes[at - 2] == 0x0a && bytes[at - 3] == 0x0d: return at + 1
+            case 0x0a: at += 2
+            case 0x0d: at += 1
+            default: at += 4
+            }
+        }
+        return nil
+    }
+
+    /// The bytes of the line that begins at `at`, which moves to the next one.
+    private static func line(_ bytes: UnsafeRawBufferPointer, _ at: inout Int) -> Range<Int> {
+        let first = at
+        while at < bytes.count, bytes[at] != 0x0d { at += 1 }
+        defer { at = min(at + 2, bytes.count) }
+        return first..<at
+    }
+
+    /// Up to the empty line, or the end.
+    private static func fields(_ bytes: UnsafeRawBufferPointer, _ at: inout Int) -> [Field] {
+        var fields: [Field] = []
+        fields.reserveCapacity(16)
+        while at < bytes.count {
+            let line = line(bytes, &at)
+            if line.isEmpty { break }
+            guard let colon = line.first(where: { bytes[$0] == 0x3a }) else { continue }
+            var value = colon + 1
+            while value < line.upperBound, bytes[value] == 0x20 { value += 1 }
+            fields.append(
+                (lowercased(bytes[line.lowerBound..<colon]), String(decoding: bytes[value..<line.upperBound], as: UTF8.self)))
+        }
+        return fields
+    }
+
+    private static func lowercased(_ name: Slice<UnsafeRawBufferPointer>) -> String {
+        String(unsafeUninitializedCapacity: name.count) { memory in
+            for (index, byte) in name.enumerated() {
+                memory.initializeElement(at: index, to: byte &- 0x41 < 26 ? byte | 0x20 : byte)
+            }
+            return name.count
         }
     }
 }
 
 extension HPACKHeaders {
     /// Fields that HTTP/2 does not have (RFC 9113 8.2.2) are left out.
-    mutating func add(_ fields: [(name: String, value: String)]) {
+    mutating func add(_ fields: [MessageLines.Field]) {
         for (name, value) in fields {
-            switch name {
-            case "connection", "transfer-encoding", "keep-alive", "proxy-connection", "upgrade", "host": continue
-            case "te" where value != "trailers": continue
+            // Most differ in length already, which is far cheaper to compare.
+            switch (name.utf8.count, name) {
+            case (10, "connection"), (17, "transfer-encoding"), (10, "keep-alive"), (16, "proxy-connection"),
+                (7, "upgrade"), (4, "host"):
+                continue
+            case (2, "te") where value != "trailers": continue
             default: add(name: name, value: value, indexing: Self.indexing(name))
             }
         }
@@ -71,9 +112,11 @@ extension HPACKHeaders {
 
     /// Secrets and values that differ each time are kept out of the compression tables.
     private static func indexing(_ name: String) -> HPACKIndexing {
-        switch name {
-        case "authorization", "cookie", "set-cookie": .neverIndexed
-        case "x-request-id", "x-latency-ms", "server-timing", "traceparent", "content-length", "etag": .nonIndexable
+        switch (name.utf8.count, name) {
+        case (13, "authorization"), (6, "cookie"), (10, "set-cookie"): .neverIndexed
+        case (12, "x-request-id"), (12, "x-latency-ms"), (13, "server-timing"), (11, "traceparent"),
+            (14, "content-length"), (4, "etag"):
+            .nonIndexable
         default: .indexable
         }
     }

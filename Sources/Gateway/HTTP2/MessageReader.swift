@@ -104,9 +104,9 @@ struct MessageReader {
 
     /// The fields of the trailer section that ends before `at`; nil if there are none.
     private mutating func readTrailers(_ at: Int) -> HPACKHeaders? {
-        guard isChunked, let text = pending.readString(length: at) else { return nil }
+        guard isChunked, let section = pending.readSlice(length: at) else { return nil }
         var headers = HPACKHeaders()
-        headers.add(MessageLines.trailers(text))
+        headers.add(section.withUnsafeReadableBytes(MessageLines.trailers))
         return headers.isEmpty ? nil : headers
     }
 }

@@ -36,7 +36,8 @@ final class ClientHandler: ChannelDuplexHandler {
     var context: ChannelHandlerContext?
     /// Place in the worker's list.
     var index = -1
-    var peer = PeerLines(address: "unknown", scheme: "http", isTrusted: false)
+    private(set) var peer = stranger
+    private static let stranger = PeerLines(address: "unknown", scheme: "http", isTrusted: false)
     /// What the connection counts as; nil when it has no limit of its own.
     private var countedAs: ConnectionCensus.Client?
     /// The client's address as text, for the access log.
@@ -107,8 +108,10 @@ final class ClientHandler: ChannelDuplexHandler {
     var story = ResponseStory()
     var taking = TakingWatch()
 
-    init(worker: Worker, transport: ClientTransport = .plain) {
+    /// `client`: what is known of it already.
+    init(worker: Worker, transport: ClientTransport = .plain, client: ClientPeer? = nil) {
         self.worker = worker
+        if let client { (peer, address) = (client.lines, client.address) }
         self.transport = transport
         pending = worker.empty
         requestBytes = worker.empty
@@ -125,26 +128,21 @@ final class ClientHandler: ChannelDuplexHandler {
 
     private func begin(_ context: ChannelHandlerContext) {
         guard index < 0, phase == .head else { return }
-        // A stream's context knows no address, its channel knows that of the connection.
-        let address = context.channel.remoteAddress
-        let trusted = address.map { address in
-            worker.configuration.trustedProxies.contains { $0.contains(address) }
+        if peer === Self.stranger {
+            let client = worker.peer(of: context.channel, transport)
+            (peer, address) = (client.lines, client.address)
         }
-        let text = address?.ipAddress ?? "unknown"
-        peer = PeerLines(
-            address: text, scheme: transport.scheme,
-            port: context.channel.localAddress?.port ?? worker.configuration.port, version: transport.version,
-            isTrusted: trusted ?? false)
-        if worker.accessLog != nil { self.address = Array(text.utf8) }
         worker.add(self)
         arm(.first, worker.timers.header)
-        if transport == .plain { count(text) }
+        if transport == .plain { count(context.channel) }
         if worker.isDraining { drain() }
     }
 
     /// A connection of this handler's own counts; streams and what TLS brought are counted where they come from.
-    private func count(_ address: String) {
-        countedAs = peer.isTrusted ? nil : AddressBlock.parse(address).map(ConnectionCensus.Client.init)
+    private func count(_ channel: any Channel) {
+        countedAs =
+            peer.isTrusted
+            ? nil : (channel.remoteAddress?.ipAddress).flatMap(AddressBlock.parse).map(ConnectionCensus.Client.init)
         switch worker.census.withLockedValue({ $0.arrive(countedAs) }) {
         case .admitted: break
         case .tooMany: refuse(.tooManyConnections)

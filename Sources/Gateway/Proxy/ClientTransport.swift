@@ -1,3 +1,4 @@
+import HTTPWire
 import NIOConcurrencyHelpers
 import NIOCore
 
@@ -14,7 +15,26 @@ struct ClientTransport: Equatable {
     var version: String { isStream ? "2.0" : "1.1" }
 }
 
+/// What requests say about the client that they come from; the same for all of a connection.
+struct ClientPeer {
+    let lines: PeerLines
+    /// As text, for the access log; empty where there is none.
+    let address: [UInt8]
+}
+
 extension Worker {
+    /// A stream's context knows no address, its channel knows that of the connection.
+    func peer(of channel: any Channel, _ transport: ClientTransport) -> ClientPeer {
+        let address = channel.remoteAddress
+        let isTrusted = address.map { address in configuration.trustedProxies.contains { $0.contains(address) } }
+        let text = address?.ipAddress ?? "unknown"
+        return ClientPeer(
+            lines: PeerLines(
+                address: text, scheme: transport.scheme, port: channel.localAddress?.port ?? configuration.port,
+                version: transport.version, isTrusted: isTrusted ?? false),
+            address: accessLog == nil ? [] : Array(text.utf8))
+    }
+
     /// Counts a connection that is no `ClientHandler`'s own, for as long as its channel is open. False: it is one too many.
     func admit(_ channel: any Channel) -> Bool {
         let address = channel.remoteAddress
