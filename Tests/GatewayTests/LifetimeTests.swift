@@ -162,6 +162,28 @@ import Testing
         }
     }
 
+    @Test func `a client that asks for ever and reads nothing does not fill memory`() async throws {
+        try await withGateway { _, _ in
+            [ok("x")]
+        } configure: { gateway, _ in
+            gateway.timeouts.bodyIdle = .seconds(1)
+        } _: { fixture in
+            let before = residentBytes()
+            let request = "OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n"
+            let socket = try SilentClient(port: fixture.port, request: request)
+            let piece = Array(String(repeating: request, count: 1000).utf8)
+            var sent = 0
+            for _ in 0..<2000 where !socket.isReset {
+                sent = socket.offer(piece, from: sent)
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(socket.isReset, "after \(sent) bytes")
+            #expect(residentBytes() - before < 64 << 20)
+            socket.close()
+            #expect(try await fixture.isAtRest())
+        }
+    }
+
     @Test func `a client that reads nothing does not fill memory`() async throws {
         let size = 512 << 20
         try await withGateway { _, _ in
@@ -192,15 +214,34 @@ private func residentBytes() -> Int {
 
 /// Sends a request and never reads.
 private struct SilentClient {
+    private static let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
     private let descriptor: Int32
 
     init(port: Int, request: String) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         let address = try SocketAddress(ipAddress: "127.0.0.1", port: port)
+        var room: Int32 = 4096
+        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &room, socklen_t(MemoryLayout<Int32>.size))
         let connected = address.withSockAddr { [descriptor] in connect(descriptor, $0, socklen_t($1)) }
         guard connected == 0, write(descriptor, request, request.utf8.count) > 0 else {
             throw UpstreamError.unreachable("the gateway under test")
         }
+    }
+
+    /// Sends `bytes` again and again as long as somebody takes them. `sent` and the result count from the beginning.
+    func offer(_ bytes: [UInt8], from sent: Int) -> Int {
+        var sent = sent
+        while true {
+            let rest = bytes[(sent % bytes.count)...]
+            let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Self.flags) }
+            if count <= 0 { return sent }
+            sent += count
+        }
+    }
+
+    var isReset: Bool {
+        var state = pollfd(fd: descriptor, events: 0, revents: 0)
+        return poll(&state, 1, 0) > 0 && state.revents & Int16(POLLHUP) != 0
     }
 
     func close() { Glibc.close(descriptor) }

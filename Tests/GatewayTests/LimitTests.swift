@@ -47,6 +47,22 @@ import Testing
         }
     }
 
+    @Test func `the body of a request that goes no further is never taken for a request`() async throws {
+        try await withGateway { _, _ in
+            [ok("x")]
+        } _: { fixture in
+            let body = get("/smuggled")
+            let client = try await fixture.client()
+            try await client.send(
+                "OPTIONS / HTTP/1.1\r\nHost: app\r\nMax-Forwards: 0\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+                    + body)
+            let response = try await client.readAll()
+            #expect(response.hasPrefix("HTTP/1.1 200 ") && response.contains("Connection: close"), "\(response)")
+            #expect(response.split(separator: "HTTP/1.1 ").count == 1, "\(response)")
+            #expect(fixture.app.seen.requests.isEmpty)
+        }
+    }
+
     @Test func `a browser gets a page, with the same id as the header`() async throws {
         try await withGateway { _, _ in
             [.close]

@@ -105,6 +105,31 @@ private func withLinkedGateways(
         }
     }
 
+    /// Half written, a head would leave both ends of the connection with different tables, and the next request with
+    /// fields of somebody else.
+    @Test func `a head that one frame cannot carry is refused, and the connection carries on`() async throws {
+        try await withLinkedGateways({ request, _ in
+            request.contains("/wide")
+                ? [.send("HTTP/1.1 200 OK\r\nX-Wide: \(String(repeating: "~{", count: 7500))\r\nContent-Length: 2\r\n\r\nhi")]
+                : [ok("hello")]
+        }) { front, back in
+            let client = try await FrameClient.connect(back.port, on: back.group)
+            try await client.send(.headers(h2("GET", "/wide")))
+            #expect(try await client.result().status == 502)
+            try await client.send(.headers(h2("GET", "/next"), stream: 3))
+            #expect(try await client.result(of: 3).text == "hello")
+
+            let before = front.app.seen.requests.count + back.app.seen.requests.count
+            #expect(try await front.ask(get("/first")).hasSuffix("hello"))
+            let wide = (0..<4).map { "X-Wide-\($0): \(String(repeating: "x", count: 4000))\r\n" }.joined()
+            #expect(try await front.ask(get("/", wide)).hasPrefix("HTTP/1.1 431 "))
+            #expect(try await front.ask(get("/second", "X-Mine: 1\r\n")).hasSuffix("hello"))
+            let requests = back.app.seen.requests
+            #expect(front.app.seen.requests.count + requests.count == before + 2)
+            #expect(requests.last?.contains("x-mine: 1") == true && requests.last?.contains("ide") == false)
+        }
+    }
+
     @Test func `an app that does not speak HTTP 2 is found out, once`() async throws {
         try await withGateway(
             { request, _ in

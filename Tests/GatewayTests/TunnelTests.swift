@@ -52,6 +52,18 @@ import Testing
         }
     }
 
+    @Test func `bytes sent early for an upgrade that fails are never taken for a request`() async throws {
+        try await withGateway { _, _ in
+            [.close]
+        } _: { fixture in
+            let client = try await fixture.client()
+            try await client.send(get("/ws", Self.upgrade) + get("/smuggled"))
+            let response = try await client.readAll()
+            #expect(response.hasPrefix("HTTP/1.1 502 ") && response.contains("Connection: close"), "\(response)")
+            #expect(!fixture.app.seen.requests.contains { $0.contains("/smuggled") })
+        }
+    }
+
     @Test func `a tunnel ends when the app does, and after its idle time`() async throws {
         try await withGateway { request, _ in
             request.contains("/end")

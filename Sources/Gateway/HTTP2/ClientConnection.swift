@@ -125,6 +125,9 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if end.hasFailed {
             endOnce(context)
+        } else if error is NIOHTTP2Errors.UnableToSerializeFrame {
+            // What could not be written is in our encoder's table and not in the client's: no later head would be right.
+            abort()
         } else if error is IOError || error is ChannelError {
             context.close(promise: nil)
         }
@@ -183,6 +186,8 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
 /// What clients may do on one connection.
 enum HTTP2Settings {
     static let connectionWindow = 1 << 20
+    /// Heads are sent in one frame of at most 16 KiB; this much fits however it is encoded, but for exotic text.
+    static let largestHead = 12 * 1024
     /// On one connection, before it ends.
     static let mostMalformed = 200
 

@@ -129,6 +129,11 @@ final class ClientStream: ChannelDuplexHandler {
                 response.drop()
                 return write(GRPC.failure(lines), ends: true, context)
             }
+            if lines.size > HTTP2Settings.largestHead {
+                response.drop()
+                client.story.note(.malformedResponse(.headTooLarge))
+                return write([":status": "502", "x-fcctl-error": "head-too-large"], ends: true, context)
+            }
             var headers = HPACKHeaders()
             headers.reserveCapacity(lines.fields.count + 1)
             headers.add(name: ":status", value: "\(lines.status)")

@@ -122,7 +122,9 @@ final class MachineLink: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if !isReady || end.hasFailed || error is IOError || error is ChannelError { close() }
+        // What could not be written is in the encoder's table and not in the machine's: no later head would be right.
+        let isOutOfStep = error is NIOHTTP2Errors.UnableToSerializeFrame
+        if !isReady || end.hasFailed || isOutOfStep || error is IOError || error is ChannelError { close() }
     }
 
     func channelInactive(context: ChannelHandlerContext) {

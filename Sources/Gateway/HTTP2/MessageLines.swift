@@ -8,6 +8,8 @@ struct MessageLines {
 
     let start: String
     let fields: [Field]
+    /// In bytes, as it was written.
+    let size: Int
 
     /// Moves past a head. Nil when it is not whole.
     init?(reading buffer: inout ByteBuffer) {
@@ -18,7 +20,7 @@ struct MessageLines {
             return (String(decoding: bytes[start], as: UTF8.self), Self.fields(bytes, &at), end)
         }
         guard let parsed else { return nil }
-        (start, fields) = (parsed.start, parsed.fields)
+        (start, fields, size) = (parsed.start, parsed.fields, parsed.end)
         buffer.moveReaderIndex(forwardBy: parsed.end)
     }
 

@@ -28,6 +28,9 @@ extension ClientHandler {
         if let limit = worker.configuration.limits.body, case .length(let length) = head.framing, length > limit {
             return fail(.malformed(.bodyTooLarge), closes: true)
         }
+        if worker.upstreams.mayRefuse, head.length > HTTP2Settings.largestHead {
+            return fail(.malformed(.headTooLarge), closes: true)
+        }
         if let admin { return answer(admin) }
         if head.method == .options, head.maxForwards == 0 { return answerOptions() }
         let isRepeatable =
@@ -110,8 +113,9 @@ extension ClientHandler {
         upstream.begin(self)
         upstream.send(requestBytes)
         upstream.flushIfNeeded()
-        if !keepsRequest { forgetRequest() }
+        // It may have failed in that moment, and this may be the next request already.
         guard upstream.client === self else { return }
+        if !keepsRequest { forgetRequest() }
         if head.expectsContinue, !isRequestDone {
             arm(.expectation, worker.timers.expectation)
         } else if isRequestDone {
@@ -186,13 +190,16 @@ extension ClientHandler {
         acquire(priority: true)
     }
 
+    /// What follows a request for an upgrade may be meant for the other protocol, and for no parser here.
+    private var mayHoldForeignBytes: Bool { phase == .exchange && head.wantsUpgrade }
+
     /// Answers for the machine, or breaks off if its answer has begun.
     func fail(_ failure: ProxyFailure, closes: Bool) {
         guard phase != .closed, phase != .closing else { return }
         if phase == .exchange, stage == .responding { return abort() }
         sequence += 1
         release(failure.origin == .instance ? .upstreamFailed : .aborted)
-        if closes || !isRequestDone || worker.isDraining { closesAfter = true }
+        if closes || !isRequestDone || mayHoldForeignBytes || worker.isDraining { closesAfter = true }
         story.note(failure)
         story.status = failure.status
         if requestID.isEmpty { worker.identifiers.next(into: &requestID) }
@@ -209,6 +216,7 @@ extension ClientHandler {
 
     /// The last proxy that may answer OPTIONS has nothing to say but that it is here (RFC 9110 7.6.2).
     private func answerOptions() {
+        if !isRequestDone || mayHoldForeignBytes || worker.isDraining { closesAfter = true }
         worker.out.clear()
         worker.out.writeString("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\(closesAfter ? "Connection: close\r\n" : "")")
         worker.out.writeBytes(worker.additions.date)

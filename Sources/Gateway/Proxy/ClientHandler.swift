@@ -181,7 +181,8 @@ final class ClientHandler: ChannelDuplexHandler {
     /// A request's body is read only while the machine takes it; requests sent ahead only one read deep.
     var mayRead: Bool {
         switch phase {
-        case .head, .events, .closing, .closed: return true
+        case .head: return transport.isStream || takesMore
+        case .events, .closing, .closed: return true
         case .tunnel: return upstream?.isWritable ?? true
         case .exchange:
             if isRequestDone { return pending.readableBytes == 0 }
@@ -213,17 +214,20 @@ final class ClientHandler: ChannelDuplexHandler {
         context.writeAndFlush(wrapOutboundOut(worker.empty)).whenComplete { _ in
             let client = bound.value
             client.isBehind = false
-            if client.phase == .exchange, client.stage == .responding { client.progressed() }
-            client.upstream?.resumeReading()
+            client.takesAgain()
         }
+    }
+
+    private func takesAgain() {
+        if phase == .exchange, stage == .responding { progressed() }
+        if phase == .head { processInput() }
+        upstream?.resumeReading()
+        resumeReading()
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         isWritable = context.channel.isWritable
-        if isWritable {
-            if phase == .exchange, stage == .responding { progressed() }
-            upstream?.resumeReading()
-        }
+        if isWritable { takesAgain() }
         context.fireChannelWritabilityChanged()
     }
 

@@ -55,6 +55,7 @@ extension ClientHandler {
         // Where the streams' connection holds them all back, that is judged as a whole.
         if transport.isStream, !takesMore, context?.channel.parent?.isWritable == false { return progressed() }
         story.note(takesMore ? .silentResponse : .slowClient)
+        if takesMore { endLease(.upstreamFailed) }
         abort()
     }
 
@@ -99,7 +100,9 @@ extension ClientHandler {
         guard !isInputClosed else { return }
         isInputClosed = true
         switch phase {
-        case .events, .closing: abort()
+        case .events: abort()
+        // While the last response is on its way, its end closes.
+        case .closing: if timer == .linger, !transport.isStream { abort() }
         case .tunnel:
             upstream?.closeOutput()
             armTunnel()
@@ -113,7 +116,8 @@ extension ClientHandler {
     /// Nothing more will come: what is there is all there is, and half a request will never be whole.
     func endOfInput() {
         switch phase {
-        case .head: if timer == .header { abort() } else { closeAfterFlush() }
+        // What waits for the client is a whole response; requests behind it wait until it takes that.
+        case .head: if takesMore || pending.readableBytes == 0 { closeAfterFlush() }
         case .exchange where !isRequestDone && !isHoldingBody: abort()
         default: break
         }

@@ -9,7 +9,8 @@ extension ClientHandler {
         isProcessing = true
         loop: while pending.readableBytes > 0 {
             switch phase {
-            case .head: if !readHead() { break loop }
+            // Whoever sends requests and takes no answers is not asked for more.
+            case .head: if !mayRead || !readHead() { break loop }
             case .exchange: if isRequestDone || !readBody() { break loop }
             case .tunnel:
                 let early = pending

@@ -54,6 +54,8 @@ final class UpstreamHandler: ChannelDuplexHandler {
     private var reads = ReadSize.large
     /// Not a stream of an HTTP/2 connection, whose channel knows no such option.
     var ownsSocket = false
+    /// Its first answer settles that the app does not speak HTTP/2.
+    var tellsProtocol = false
     var isInputClosed = false
     private var needsFlush = false
     var clientNeedsFlush = false

@@ -35,6 +35,10 @@ extension UpstreamHandler {
             return false
         }
         parser = ResponseParser()
+        if tellsProtocol {
+            tellsProtocol = false
+            worker.upstreams.learnHTTP1()
+        }
         let isAccepted = pending.withUnsafeReadableBytes { take(head, $0, fields, client) }
         if isFirstTry { fields.giveBack(to: &worker.fields) }
         guard isAccepted else {

@@ -54,6 +54,9 @@ final class UpstreamStore {
         connectTimeout = connect
     }
 
+    /// An app that was asked in HTTP/2 in vain has answered in HTTP/1.1; until then it may have been its machine that failed.
+    func learnHTTP1() { if speaks == .auto { speaks = .http1 } }
+
     /// A kept connection to this very incarnation of the machine.
     func take(_ machine: MachineRef) -> UpstreamHandler? {
         guard machine.slot < slots.count, slots[machine.slot].generation == machine.generation else { return nil }
@@ -96,11 +99,14 @@ final class UpstreamStore {
 
     private func open(_ machine: MachineRef, _ worker: Worker) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
         let epoch = slots[machine.slot].epoch
-        if let descriptor = connector.takeConnection(to: machine) { return adopt(descriptor, machine, epoch, worker) }
+        if speaks == .http1, let descriptor = connector.takeConnection(to: machine) {
+            return adopt(descriptor, machine, epoch, worker)
+        }
         let bound = NIOLoopBound((self, worker), eventLoop: loop)
         let (connector, timeout, loop) = (connector, connectTimeout, loop)
         let dial: @Sendable () -> EventLoopFuture<Int32> = {
-            loop.makeFutureWithTask { try await connector.connect(to: machine, timeout: timeout) }
+            if let ready = connector.takeConnection(to: machine) { return loop.makeSucceededFuture(ready) }
+            return loop.makeFutureWithTask { try await connector.connect(to: machine, timeout: timeout) }
         }
         let adopt: @Sendable (Int32) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> = { descriptor in
             let (store, worker) = bound.value
@@ -113,8 +119,10 @@ final class UpstreamStore {
             guard bound.value.0.speaks == .auto else {
                 return loop.makeFailedFuture(UpstreamError.unreachable("it does not speak HTTP/2"))
             }
-            bound.value.0.speaks = .http1
-            return dial().flatMap(adopt)
+            return dial().flatMap(adopt).map { opened in
+                opened.value.tellsProtocol = true
+                return opened
+            }
         }
     }
 
