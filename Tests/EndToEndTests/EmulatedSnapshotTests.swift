@@ -38,7 +38,8 @@ extension EndToEnd {
             _ file: String
         ) throws {
             try withFcctl { fcctl in
-                let (gateway, url) = try fcctl.serve(["demo", "--min", "1", "--max", "2", "--standby", "0"] + Self.options)
+                let (gateway, url) = try fcctl.serve(
+                    ["demo", "--min", "1", "--max", "2", "--standby", "0"] + Self.options)
                 // One machine and one clone that has rehearsed: none is being prepared.
                 let id = try fcctl.untilRestoring(url)
                 try overwrite(fcctl.state.appending("snapshots").appending(id).appending(file))

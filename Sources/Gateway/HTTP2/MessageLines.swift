@@ -81,8 +81,8 @@ struct MessageLines {
             guard let colon = line.first(where: { bytes[$0] == 0x3a }) else { continue }
             var value = colon + 1
             while value < line.upperBound, bytes[value] == 0x20 { value += 1 }
-            fields.append(
-                (lowercased(bytes[line.lowerBound..<colon]), String(decoding: bytes[value..<line.upperBound], as: UTF8.self)))
+            let text = String(decoding: bytes[value..<line.upperBound], as: UTF8.self)
+            fields.append((lowercased(bytes[line.lowerBound..<colon]), text))
         }
         return fields
     }

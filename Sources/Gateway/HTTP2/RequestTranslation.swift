@@ -46,7 +46,7 @@ struct RequestTranslation {
         }
         if !pseudo.isOver { try pseudo.finish(into: &out) }
         // Crumbs of one cookie field, split so that they compress (RFC 9113 8.2.3).
-        if !cookies.isEmpty { out.writeField("cookie", cookies.count == 1 ? cookies[0] : cookies.joined(separator: "; ")) }
+        if !cookies.isEmpty { out.writeField("cookie", cookies.joined(separator: "; ")) }
         if let authority = pseudo.authority ?? host { out.writeField("host", authority) }
         if let authority = pseudo.authority, let host, authority.lowercased() != host.lowercased() {
             throw .malformedHost

@@ -64,6 +64,8 @@ final class ClientHandler: ChannelDuplexHandler {
     var body = BodyDecoder(.none)
     var bodyBytes: UInt64 = 0
     var windowBytes = 0
+    /// Since when the machine takes nothing of it.
+    var heldSince: UInt64 = 0
     /// Neither side of the request has to speak for long, as in a stream of gRPC.
     var isPatient = false
     var isRequestDone = true

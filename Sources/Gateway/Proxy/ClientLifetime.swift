@@ -43,6 +43,12 @@ extension ClientHandler {
         let span = bodySpan
         // A client that waits for 100 has nothing to send before there is a machine.
         if head.expectsContinue, stage == .acquiring || stage == .connecting { return arm(.body, span) }
+        // The machine takes nothing, and says nothing either: what it may for as long as its answer may be in coming.
+        if stage != .sent || !isReadHeld || windowBytes > 0 {
+            heldSince = worker.coarseNow
+        } else if worker.timers.firstByte > 0, worker.coarseNow &- heldSince >= worker.timers.firstByte {
+            return fail(.firstByteTimeout, closes: true)
+        }
         let least = Double(worker.configuration.limits.minimumRate) * Double(span) / 1_000_000_000
         if isReadHeld || windowBytes > 0 && (isPatient || Double(windowBytes) >= least) {
             windowBytes = 0

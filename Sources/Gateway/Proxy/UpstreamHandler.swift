@@ -58,6 +58,8 @@ final class UpstreamHandler: ChannelDuplexHandler {
     var tellsProtocol = false
     var isInputClosed = false
     private var needsFlush = false
+    /// Small pieces behind one that is to be flushed already.
+    private var gathered: ByteBuffer
     var clientNeedsFlush = false
     /// Bytes of this response's body.
     var streamed = 0
@@ -69,6 +71,7 @@ final class UpstreamHandler: ChannelDuplexHandler {
         self.lines = lines
         self.name = name
         pending = worker.empty
+        gathered = worker.empty
     }
 
     var isIdle: Bool { client == nil }
@@ -85,12 +88,29 @@ final class UpstreamHandler: ChannelDuplexHandler {
     }
 
     func send(_ bytes: ByteBuffer) {
+        if needsFlush, bytes.readableBytes <= Self.small {
+            // Each write keeps its storage until it has left, and one byte may have kilobytes.
+            gathered.writeImmutableBuffer(bytes)
+            if gathered.readableBytes >= Self.piece { writeGathered() }
+            return
+        }
+        writeGathered()
         needsFlush = true
         context?.write(wrapOutboundOut(bytes), promise: nil)
     }
 
+    private static let small = 1024
+    private static let piece = 16 * 1024
+
+    private func writeGathered() {
+        guard gathered.readableBytes > 0 else { return }
+        context?.write(wrapOutboundOut(gathered), promise: nil)
+        gathered = worker.empty
+    }
+
     func flushIfNeeded() {
         guard needsFlush else { return }
+        writeGathered()
         needsFlush = false
         context?.flush()
     }
