@@ -10,7 +10,8 @@ import Testing
         try await withGateway { _, _ in
             [ok("x")]
         } configure: { gateway, _ in
-            gateway.timeouts.header = .milliseconds(100)
+            // Long enough for the half of a head to arrive on a busy host.
+            gateway.timeouts.header = .seconds(1)
         } _: { fixture in
             let slow = try await fixture.client()
             try await slow.send("GET / HTTP/1.1\r\nHost:")
@@ -68,39 +69,6 @@ import Testing
                 #expect(fixture.pool.status().requests.failed == 1, "after \(sent) bytes")
                 socket.close()
                 #expect(try await fixture.isAtRest())
-            }
-        }
-    }
-
-    @Test func `a body in pieces of a byte does not fill memory`() async throws {
-        try await withDeafApp { app in
-            try await withGateway(
-                { _, _ in [] }, upstreams: [app],
-                configure: { gateway, pool in
-                    pool.concurrency = 4
-                    gateway.timeouts.firstByte = .seconds(1)
-                    gateway.timeouts.bodyIdle = .milliseconds(200)
-                }
-            ) { fixture in
-                let head = "POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n"
-                let sockets = try (0..<4).map { _ in try SilentClient(port: fixture.port, request: head) }
-                let before = residentBytes()
-                let chunks = Array(String(repeating: "1\r\nx\r\n", count: 10_000).utf8)
-                var (sent, growth, stalls) = ([0, 0, 0, 0], 0, 0)
-                // Until the machine's kernel and ours take nothing more.
-                while stalls < 50 {
-                    let now = zip(sockets, sent).map { $0.offer(chunks, from: $1) }
-                    stalls = now == sent ? stalls + 1 : 0
-                    sent = now
-                    growth = max(growth, residentBytes() - before)
-                    try await Task.sleep(for: .milliseconds(10))
-                }
-                #expect(growth < 256 << 20, "after \(sent) bytes")
-                for socket in sockets { socket.close() }
-                // What the kernels still move on their own counts as progress for a while.
-                var isAtRest = false
-                for _ in 0..<4 where !isAtRest { isAtRest = try await fixture.isAtRest() }
-                #expect(isAtRest, "\(fixture.pool.status())")
             }
         }
     }
@@ -201,118 +169,4 @@ import Testing
             }
         }
     }
-
-    @Test func `large bodies pass both ways in flat memory`() async throws {
-        let size = 96 << 20
-        try await withGateway { request, _ in
-            request.hasPrefix("GET")
-                ? [.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n"), .bytes(size)] : [ok("took it")]
-        } _: { fixture in
-            let before = residentBytes()
-            let client = try await fixture.client()
-            try await client.send(get("/"))
-            let head = try await client.read(until: "\r\n\r\n")
-            #expect(head.contains("Content-Length: \(size)"))
-            #expect(try await client.drain(size) == size)
-            // The test's own client keeps what it has not read yet, and so does the allocator.
-            #expect(residentBytes() - before < 64 << 20)
-        }
-    }
-
-    @Test func `a client that asks for ever and reads nothing does not fill memory`() async throws {
-        try await withGateway { _, _ in
-            [ok("x")]
-        } configure: { gateway, _ in
-            gateway.timeouts.bodyIdle = .seconds(1)
-        } _: { fixture in
-            let before = residentBytes()
-            let request = "OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n"
-            let socket = try SilentClient(port: fixture.port, request: request)
-            let piece = Array(String(repeating: request, count: 1000).utf8)
-            var sent = 0
-            for _ in 0..<2000 where !socket.isReset {
-                sent = socket.offer(piece, from: sent)
-                try await Task.sleep(for: .milliseconds(10))
-            }
-            #expect(socket.isReset, "after \(sent) bytes")
-            #expect(residentBytes() - before < 256 << 20)
-            socket.close()
-            #expect(try await fixture.isAtRest())
-        }
-    }
-
-    @Test func `a client that reads nothing does not fill memory`() async throws {
-        let size = 512 << 20
-        try await withGateway { _, _ in
-            [.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n"), .bytes(size)]
-        } _: { fixture in
-            let before = residentBytes()
-            let socket = try SilentClient(port: fixture.port, request: get("/"))
-            #expect(try await fixture.eventually { fixture.pool.status().requests.active == 1 })
-            try await Task.sleep(for: .milliseconds(500))
-            #expect(residentBytes() - before < 64 << 20)
-            #expect(fixture.pool.status().requests.active == 1)
-            socket.close()
-            #expect(try await fixture.isAtRest())
-        }
-    }
-}
-
-/// Bytes of this process in memory.
-private func residentBytes() -> Int {
-    guard let file = fopen("/proc/self/statm", "r") else { return 0 }
-    defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 128)
-    guard fgets(&line, 128, file) != nil else { return 0 }
-    let words = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split(
-        separator: " ")
-    return (words.count > 1 ? Int(words[1]) ?? 0 : 0) * Int(getpagesize())
-}
-
-/// An app whose kernel takes connections, and which never looks at them.
-private func withDeafApp(_ body: (_ address: String) async throws -> Void) async throws {
-    let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
-        .serverChannelOption(.autoRead, value: false)
-        .serverChannelOption(.socketOption(.so_rcvbuf), value: 4096)
-        .bind(host: "127.0.0.1", port: 0).get()
-    do { try await body("127.0.0.1:\(listener.localAddress?.port ?? 0)") } catch {
-        try await listener.close()
-        throw error
-    }
-    try await listener.close()
-}
-
-/// Sends a request and never reads.
-private struct SilentClient {
-    private static let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
-    private let descriptor: Int32
-
-    init(port: Int, request: String) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        let address = try SocketAddress(ipAddress: "127.0.0.1", port: port)
-        var room: Int32 = 4096
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &room, socklen_t(MemoryLayout<Int32>.size))
-        let connected = address.withSockAddr { [descriptor] in connect(descriptor, $0, socklen_t($1)) }
-        guard connected == 0, write(descriptor, request, request.utf8.count) > 0 else {
-            throw UpstreamError.unreachable("the gateway under test")
-        }
-    }
-
-    /// Sends `bytes` again and again as long as somebody takes them. `sent` and the result count from the beginning.
-    func offer(_ bytes: [UInt8], from sent: Int) -> Int {
-        var sent = sent
-        while true {
-            let rest = bytes[(sent % bytes.count)...]
-            let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Self.flags) }
-            if count <= 0 { return sent }
-            sent += count
-        }
-    }
-
-    var isReset: Bool {
-        var state = pollfd(fd: descriptor, events: 0, revents: 0)
-        return poll(&state, 1, 0) > 0 && state.revents & Int16(POLLHUP) != 0
-    }
-
-    func close() { Glibc.close(descriptor) }
 }

@@ -1,0 +1,108 @@
+import Gateway
+import Glibc
+import MachinePool
+import NIOCore
+import NIOPosix
+import Testing
+
+/// They look at the memory of the whole process: run them alone.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct MemoryTests {
+    @Test func `large bodies pass both ways in flat memory`() async throws {
+        let size = 96 << 20
+        try await withGateway { request, _ in
+            request.hasPrefix("GET")
+                ? [.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n"), .bytes(size)] : [ok("took it")]
+        } _: { fixture in
+            let before = residentBytes()
+            let client = try await fixture.client()
+            try await client.send(get("/"))
+            let head = try await client.read(until: "\r\n\r\n")
+            #expect(head.contains("Content-Length: \(size)"))
+            #expect(try await client.drain(size) == size)
+            // The test's own client keeps what it has not read yet, and so does the allocator.
+            #expect(residentBytes() - before < 64 << 20)
+        }
+    }
+
+    @Test func `a body in pieces of a byte does not fill memory`() async throws {
+        try await withDeafApp { app in
+            try await withGateway(
+                { _, _ in [] }, upstreams: [app],
+                configure: { gateway, pool in
+                    pool.concurrency = 2
+                    gateway.timeouts.firstByte = .seconds(1)
+                    gateway.timeouts.bodyIdle = .milliseconds(200)
+                }
+            ) { fixture in
+                let head = "POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n"
+                let sockets = try (0..<2).map { _ in try SilentClient(port: fixture.port, request: head) }
+                let before = residentBytes()
+                let chunks = Array(String(repeating: "1\r\nx\r\n", count: 10_000).utf8)
+                var (sent, growth, stalls) = ([0, 0], 0, 0)
+                // Until the machine's kernel and ours take nothing more.
+                while stalls < 50 {
+                    let now = zip(sockets, sent).map { $0.offer(chunks, from: $1) }
+                    stalls = now == sent ? stalls + 1 : 0
+                    sent = now
+                    growth = max(growth, residentBytes() - before)
+                    try await Task.sleep(for: .milliseconds(10))
+                }
+                #expect(growth < 128 << 20, "after \(sent) bytes")
+                for socket in sockets { socket.close() }
+                // What the kernels still move on their own counts as progress for a while.
+                var isAtRest = false
+                for _ in 0..<6 where !isAtRest { isAtRest = try await fixture.isAtRest() }
+                #expect(isAtRest, "\(fixture.pool.status())")
+            }
+        }
+    }
+
+    @Test func `a client that asks for ever and reads nothing does not fill memory`() async throws {
+        try await withGateway { _, _ in
+            [ok("x")]
+        } configure: { gateway, _ in
+            gateway.timeouts.bodyIdle = .seconds(1)
+        } _: { fixture in
+            let before = residentBytes()
+            let request = "OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n"
+            let socket = try SilentClient(port: fixture.port, request: request)
+            let piece = Array(String(repeating: request, count: 1000).utf8)
+            var sent = 0
+            for _ in 0..<4000 where !socket.isReset {
+                sent = socket.offer(piece, from: sent)
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(socket.isReset, "after \(sent) bytes")
+            #expect(residentBytes() - before < 256 << 20)
+            socket.close()
+            #expect(try await fixture.isAtRest())
+        }
+    }
+
+    @Test func `a client that reads nothing does not fill memory`() async throws {
+        let size = 512 << 20
+        try await withGateway { _, _ in
+            [.send("HTTP/1.1 200 OK\r\nContent-Length: \(size)\r\n\r\n"), .bytes(size)]
+        } _: { fixture in
+            let before = residentBytes()
+            let socket = try SilentClient(port: fixture.port, request: get("/"))
+            #expect(try await fixture.eventually { fixture.pool.status().requests.active == 1 })
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(residentBytes() - before < 64 << 20)
+            #expect(fixture.pool.status().requests.active == 1)
+            socket.close()
+            #expect(try await fixture.isAtRest())
+        }
+    }
+}
+
+/// Bytes of this process in memory.
+private func residentBytes() -> Int {
+    guard let file = fopen("/proc/self/statm", "r") else { return 0 }
+    defer { fclose(file) }
+    var line = [CChar](repeating: 0, count: 128)
+    guard fgets(&line, 128, file) != nil else { return 0 }
+    let words = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self).split(
+        separator: " ")
+    return (words.count > 1 ? Int(words[1]) ?? 0 : 0) * Int(getpagesize())
+}
