@@ -25,7 +25,7 @@ struct MessageLines {
     }
 
     /// Of a response.
-    var status: Int { Int(start.utf8.dropFirst(9).prefix(3).reduce(0) { $0 * 10 + Int($1 & 0xf) }) }
+    var status: Int { start.utf8.dropFirst(9).prefix(3).reduce(0) { $0 * 10 + Int($1 & 0xf) } }
 
     /// How the body ends, if a field says so.
     var framing: BodyFraming? {
