@@ -77,6 +77,7 @@ let package = Package(
             testing: [
                 .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
             ]),
         part("MachinePool", ["Telemetry", .product(name: "NIOConcurrencyHelpers", package: "swift-nio")]),
         part(

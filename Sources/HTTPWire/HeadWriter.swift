@@ -28,6 +28,21 @@ package struct HeadWriter {
         }
     }
 
+    @inline(__always)
+    package mutating func put(byte: UInt8) {
+        precondition(count < capacity, "a head fits into its bound")
+        base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+        count += 1
+    }
+
+    /// So many bytes, for the caller to fill.
+    @inline(__always)
+    mutating func claim(_ length: Int) -> UnsafeMutableRawPointer {
+        precondition(length <= capacity - count, "a head fits into its bound")
+        count += length
+        return base + (count - length)
+    }
+
     package mutating func put(decimal value: UInt64) {
         precondition(capacity - count >= 20, "a head fits into its bound")
         if value < 10 { return putDigit(value) }

@@ -89,7 +89,7 @@ struct StreamResult: Sendable {
 /// A client of HTTP/2 that says exactly the frames it is told to.
 final class FrameClient {
     let raw: RawClient
-    private var decoder = HPACKDecoder(allocator: ByteBufferAllocator())
+    private var decoder = NIOHPACK.HPACKDecoder(allocator: ByteBufferAllocator())
     private(set) var streams: [UInt32: StreamResult] = [:]
     /// The error code of the last GOAWAY, with the last stream it names.
     private(set) var goodbye: (code: UInt32, lastStream: UInt32)?

@@ -113,7 +113,7 @@ extension HPACKHeaders {
     }
 
     /// Secrets and values that differ each time are kept out of the compression tables.
-    private static func indexing(_ name: String) -> HPACKIndexing {
+    private static func indexing(_ name: String) -> NIOHPACK.HPACKIndexing {
         switch (name.utf8.count, name) {
         case (13, "authorization"), (6, "cookie"), (10, "set-cookie"): .neverIndexed
         case (12, "x-request-id"), (12, "x-latency-ms"), (13, "server-timing"), (11, "traceparent"),
