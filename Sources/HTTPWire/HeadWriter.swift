@@ -35,12 +35,19 @@ package struct HeadWriter {
         count += 1
     }
 
+    /// Memory for so many bytes, of which none count yet.
+    @inline(__always)
+    func room(_ length: Int) -> UnsafeMutableRawPointer {
+        precondition(length <= capacity - count, "a head fits into its bound")
+        return base + count
+    }
+
     /// So many bytes, for the caller to fill.
     @inline(__always)
     mutating func claim(_ length: Int) -> UnsafeMutableRawPointer {
-        precondition(length <= capacity - count, "a head fits into its bound")
+        let place = room(length)
         count += length
-        return base + (count - length)
+        return place
     }
 
     package mutating func put(decimal value: UInt64) {

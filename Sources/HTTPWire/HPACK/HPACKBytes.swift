@@ -3,15 +3,13 @@ enum HPACKBytes {
     /// Bits that fold upper into lower case, in a hash: what else they fold is told apart by the comparison.
     static var folding: UInt64 { 0x2020_2020_2020_2020 }
 
+    /// Of the length and up to three words: the comparison tells apart what differs elsewhere.
     @inline(__always)
     static func hash(_ bytes: UnsafeRawPointer, _ count: Int, seed: UInt64, folding: UInt64) -> UInt64 {
         var hash = (seed ^ UInt64(truncatingIfNeeded: count)) &* multiplier
         guard count >= 8 else { return mix(hash, short(bytes, count) | folding) }
-        var at = 0
-        while at < count &- 8 {
-            hash = mix(hash, word(bytes, at) | folding)
-            at &+= 8
-        }
+        hash = mix(hash, word(bytes, 0) | folding)
+        if count > 16 { hash = mix(hash, word(bytes, count &>> 1) | folding) }
         return mix(hash, word(bytes, count &- 8) | folding)
     }
 

@@ -3,6 +3,8 @@
 /// What names and values may be made of is not looked at. After an error the table is out of step for good.
 package struct HPACKDecoder: ~Copyable {
     private var table: HPACKDynamicTable
+    private let statics = HPACKStaticTable.shared
+    private let huffman = HuffmanDecoder.shared
     private let tableLimit: Int
     /// Table size updates that may still come in this block.
     private var updates = 0
@@ -61,7 +63,7 @@ package struct HPACKDecoder: ~Copyable {
             return (table.base + Int(entry.start), Int(entry.nameLength), Int(entry.valueLength))
         }
         guard index > 0 else { throw .unknownIndex }
-        let line = HPACKStaticTable.lines[index]
+        let line = statics.lines[index]
         return (HPACKStaticTable.base + line.start, line.nameLength, line.valueLength)
     }
 
@@ -69,7 +71,13 @@ package struct HPACKDecoder: ~Copyable {
     private func append(_ line: UnsafeRawPointer, _ name: Int, _ value: Int, _ text: inout [UInt8]) -> HPACKField {
         let start = text.count
         let count = name &+ value &+ 4
-        text.append(contentsOf: UnsafeRawBufferPointer(start: line, count: count))
+        text.append(addingCapacity: count) { memory in
+            memory.withUnsafeMutableBufferPointer { memory, written in
+                guard let base = memory.baseAddress else { return }
+                UnsafeMutableRawPointer(base).copyMemory(from: line, byteCount: count)
+                written = count
+            }
+        }
         let colon = start &+ name
         return HPACKField(name: start..<colon, value: colon &+ 2..<colon &+ 2 &+ value)
     }
@@ -96,14 +104,14 @@ package struct HPACKDecoder: ~Copyable {
 
         var nameLength = nameBound
         if index == 0 {
-            nameLength = try name.read(block, to: line)
+            nameLength = try name.read(block, huffman, to: line)
         } else {
             // Found again, as the table's memory may have moved.
             line.copyMemory(from: try self.line(index).0, byteCount: nameLength)
         }
         let colon = line + nameLength
         colon.storeBytes(of: UInt16(0x203a).littleEndian, as: UInt16.self)
-        let valueLength = try value.read(block, to: colon + 2)
+        let valueLength = try value.read(block, huffman, to: colon + 2)
         (colon + 2 + valueLength).storeBytes(of: UInt16(0x0a0d).littleEndian, as: UInt16.self)
         if isInserted {
             let size = nameLength &+ valueLength &+ 4

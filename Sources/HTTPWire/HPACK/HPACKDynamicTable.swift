@@ -1,7 +1,8 @@
 /// RFC 7541, 2.3.2: the fields that both ends remember, the newest at index 1.
 ///
-/// Each stands as `name: value` with a line end in one piece of memory, the oldest first, and what is to be the next one is put
-/// together behind them: nothing is allocated for an entry, and all of it is copied at once. Memory grows with its use.
+/// Each stands as `name: value` with a line end in one piece of memory, the oldest first, and what is to be the next one
+/// is put together behind them: nothing is allocated for an entry, and all of it is copied at once. Memory grows with its
+/// use.
 struct HPACKDynamicTable: ~Copyable {
     struct Entry {
         var start: UInt32 = 0

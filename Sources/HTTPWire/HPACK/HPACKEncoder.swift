@@ -1,5 +1,12 @@
-/// Whether a field may enter the table. What is never to be in one is written so that nobody behind puts it in one either.
-package enum HPACKIndexing: Sendable { case incremental, none, never }
+/// Whether a field may enter the table.
+package enum HPACKIndexing: Sendable {
+    case incremental
+    /// For values that differ each time: the name enters the table, with the first of them.
+    case name
+    case none
+    /// Written so that nobody behind keeps it either.
+    case never
+}
 
 /// Writes header blocks, all of one connection and in their order.
 package struct HPACKEncoder: ~Copyable {
@@ -8,6 +15,8 @@ package struct HPACKEncoder: ~Copyable {
 
     private var table = HPACKDynamicTable(limit: HPACKEncoder.largestTable)
     private let index = HPACKIndex()
+    private let statics = HPACKStaticTable.shared
+    private let huffman = HuffmanEncoder.shared
     /// What the next block has to say about the table: the smallest limit since the last one, and the present one.
     private var smallest = HPACKEncoder.largestTable
     private var limit = HPACKEncoder.largestTable
@@ -22,7 +31,8 @@ package struct HPACKEncoder: ~Copyable {
         isResized = smallest < table.limit || limit != table.limit
     }
 
-    /// No block of so many fields, whose names and values have so many bytes together, is larger. A status is a field of no text.
+    /// No block of so many fields, whose names and values have so many bytes together, is larger. A status is a field of
+    /// no text.
     package static func bound(of textBytes: Int, fields: Int) -> Int {
         // For each field one to three bytes of index and twice up to five of length, before all of them two sizes.
         textBytes + 13 * fields + 8
@@ -75,22 +85,28 @@ package struct HPACKEncoder: ~Copyable {
         _ bytes: UnsafeRawPointer, name: Range<Int>, value: Range<Int>, _ indexing: HPACKIndexing,
         _ writer: inout HeadWriter
     ) {
-        let nameHash = HPACKBytes.hash(
-            bytes + name.lowerBound, name.count, seed: 0, folding: HPACKBytes.folding)
-        let fieldHash = HPACKBytes.hash(bytes + value.lowerBound, value.count, seed: nameHash, folding: 0)
-        let field = HPACKIndex.Field(
+        let hash = HPACKBytes.hash(bytes + name.lowerBound, name.count, seed: 0, folding: HPACKBytes.folding)
+        var field = HPACKIndex.Field(
             name: bytes + name.lowerBound, nameLength: name.count, value: bytes + value.lowerBound,
-            valueLength: value.count, nameHash: UInt32(truncatingIfNeeded: nameHash),
-            fieldHash: UInt32(truncatingIfNeeded: fieldHash))
-
-        if indexing != .never {
+            valueLength: value.count, nameHash: UInt32(truncatingIfNeeded: hash))
+        // What never enters the table need not be looked for in it.
+        if indexing == .incremental {
+            let both = HPACKBytes.hash(field.value, field.valueLength, seed: hash, folding: 0)
+            field.fieldHash = UInt32(truncatingIfNeeded: both)
             let found = index.find(field, in: table)
             if found != 0 { return putIndex(HPACKStaticTable.count &+ Int(found), &writer) }
         }
-        var known = HPACKStaticTable.find(field.name, field.nameLength, hash: nameHash)
+        putNew(field, hash, indexing, &writer)
+    }
+
+    @inline(never)
+    private mutating func putNew(
+        _ field: HPACKIndex.Field, _ hash: UInt64, _ indexing: HPACKIndexing, _ writer: inout HeadWriter
+    ) {
+        var known = statics.find(field.name, field.nameLength, hash: hash)
         if known != 0 {
             if indexing != .never {
-                let found = HPACKStaticTable.find(value: field.value, field.valueLength, from: known)
+                let found = statics.find(value: field.value, field.valueLength, from: known)
                 if found != 0 { return putIndex(found, &writer) }
             }
         } else {
@@ -98,14 +114,15 @@ package struct HPACKEncoder: ~Copyable {
             if found != 0 { known = HPACKStaticTable.count &+ Int(found) }
         }
         // A field that the table has no room for would empty it.
-        let isInserted = indexing == .incremental && field.nameLength &+ field.valueLength &+ 32 <= table.limit
+        let isWanted = indexing == .incremental || indexing == .name && known == 0
+        let isInserted = isWanted && field.nameLength &+ field.valueLength &+ 32 <= table.limit
         if isInserted {
             writer.put(integer: known, mask: 0x3f, first: 0x40)
         } else {
             writer.put(integer: known, mask: 0x0f, first: indexing == .never ? 0x10 : 0)
         }
-        if known == 0 { putName(field.name, field.nameLength, &writer) }
-        putValue(field.value, field.valueLength, &writer)
+        if known == 0 { putString(field.name, field.nameLength, asName: true, &writer) }
+        putString(field.value, field.valueLength, asName: false, &writer)
         if isInserted { index.insert(field, in: &table) }
     }
 
@@ -114,27 +131,28 @@ package struct HPACKEncoder: ~Copyable {
         writer.put(integer: index, mask: 0x7f, first: 0x80)
     }
 
+    /// Encodes behind the memory that the length takes at most: to find the length first would cost half as much again.
     @inline(__always)
-    private func putName(_ name: UnsafeRawPointer, _ count: Int, _ writer: inout HeadWriter) {
-        let packed = HuffmanEncoder.length(name, count, asName: true)
-        if packed < count {
-            writer.put(integer: packed, mask: 0x7f, first: 0x80)
-            HuffmanEncoder.encode(name, count, asName: true, to: writer.claim(packed))
-        } else {
-            writer.put(integer: count, mask: 0x7f, first: 0)
-            HPACKBytes.copy(name: name, count, to: writer.claim(count))
+    private func putString(_ text: UnsafeRawPointer, _ count: Int, asName: Bool, _ writer: inout HeadWriter) {
+        let prefix = HPACKInteger.size(count, mask: 0x7f)
+        let memory = writer.room(prefix &+ count)
+        let packed = huffman.encode(text, count, asName: asName, to: memory + prefix)
+        if packed > 0, prefix == 1 {
+            memory.storeBytes(of: 0x80 | UInt8(truncatingIfNeeded: packed), as: UInt8.self)
+            _ = writer.claim(packed &+ 1)
+            return
         }
-    }
-
-    @inline(__always)
-    private func putValue(_ value: UnsafeRawPointer, _ count: Int, _ writer: inout HeadWriter) {
-        let packed = HuffmanEncoder.length(value, count, asName: false)
-        if packed < count {
+        if packed > 0 {
             writer.put(integer: packed, mask: 0x7f, first: 0x80)
-            HuffmanEncoder.encode(value, count, asName: false, to: writer.claim(packed))
+            let start = writer.claim(packed)
+            if start != memory + prefix { start.copyMemory(from: memory + prefix, byteCount: packed) }
+            return
+        }
+        writer.put(integer: count, mask: 0x7f, first: 0)
+        if asName {
+            HPACKBytes.copy(name: text, count, to: writer.claim(count))
         } else {
-            writer.put(integer: count, mask: 0x7f, first: 0)
-            writer.claim(count).copyMemory(from: value, byteCount: count)
+            writer.claim(count).copyMemory(from: text, byteCount: count)
         }
     }
 }

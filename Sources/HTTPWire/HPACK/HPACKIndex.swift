@@ -1,7 +1,9 @@
 /// Finds entries of an encoder's table: the newest one of each hash, and from each entry the one before it.
 ///
-/// What has left the table is left in here. Whoever follows the numbers stops at the first one that is no older than the one
-/// before or has left the table, so that neither stale nor repeated numbers matter.
+/// Names stand in the table as they came, in any case: one who spells a name in two ways has it twice.
+///
+/// What has left the table is left in here. Whoever follows the numbers stops at the first one that is no older than the
+/// one before or has left the table, so that neither stale nor repeated numbers matter.
 struct HPACKIndex: ~Copyable {
     private static let places = 64
     private let names = UnsafeMutablePointer<UInt32>.allocate(capacity: 2 * HPACKIndex.places)
@@ -14,7 +16,7 @@ struct HPACKIndex: ~Copyable {
 
     deinit { names.deallocate() }
 
-    /// The index of the newest entry with the name, in any case, and the value; 0 when there is none.
+    /// The index of the newest entry with the name and the value; 0 when there is none.
     @inline(__always)
     func find(_ field: Field, in table: borrowing HPACKDynamicTable) -> UInt32 {
         var number = fields[Self.place(field.fieldHash)]
@@ -29,7 +31,7 @@ struct HPACKIndex: ~Copyable {
             {
                 let line = table.base + Int(entry.start)
                 if HPACKBytes.equal(field.value, line + field.nameLength + 2, field.valueLength),
-                    HPACKBytes.equal(name: field.name, line, field.nameLength)
+                    HPACKBytes.equal(field.name, line, field.nameLength)
                 {
                     return age
                 }
@@ -38,7 +40,7 @@ struct HPACKIndex: ~Copyable {
         }
     }
 
-    /// The index of the newest entry with the name, in any case; 0 when there is none.
+    /// The index of the newest entry with the name; 0 when there is none.
     @inline(__always)
     func findName(_ field: Field, in table: borrowing HPACKDynamicTable) -> UInt32 {
         var number = names[Self.place(field.nameHash)]
@@ -49,7 +51,7 @@ struct HPACKIndex: ~Copyable {
             age = older
             let entry = table.entry(age)
             if entry.nameHash == field.nameHash, Int(entry.nameLength) == field.nameLength,
-                HPACKBytes.equal(name: field.name, table.base + Int(entry.start), field.nameLength)
+                HPACKBytes.equal(field.name, table.base + Int(entry.start), field.nameLength)
             {
                 return age
             }
@@ -61,7 +63,7 @@ struct HPACKIndex: ~Copyable {
     @inline(never)
     func insert(_ field: Field, in table: inout HPACKDynamicTable) {
         let line = table.room(field.nameLength &+ field.valueLength &+ 4)
-        HPACKBytes.copy(name: field.name, field.nameLength, to: line)
+        line.copyMemory(from: field.name, byteCount: field.nameLength)
         let colon = line + field.nameLength
         colon.storeBytes(of: UInt16(0x203a).littleEndian, as: UInt16.self)
         (colon + 2).copyMemory(from: field.value, byteCount: field.valueLength)
@@ -80,13 +82,14 @@ struct HPACKIndex: ~Copyable {
     @inline(__always)
     private static func place(_ hash: UInt32) -> Int { Int(hash) & (places - 1) }
 
-    /// What is looked for. The name may have letters of any case.
+    /// What is looked for.
     struct Field {
         let name: UnsafeRawPointer
         let nameLength: Int
         let value: UnsafeRawPointer
         let valueLength: Int
         let nameHash: UInt32
-        let fieldHash: UInt32
+        /// Not needed where only a name is looked for.
+        var fieldHash: UInt32 = 0
     }
 }

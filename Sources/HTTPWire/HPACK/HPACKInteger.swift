@@ -14,6 +14,19 @@ enum HPACKInteger {
         return try readRest(base, block.count, &at, Int(mask))
     }
 
+    /// How many bytes are written for a value.
+    @inline(__always)
+    static func size(_ value: Int, mask: UInt8) -> Int {
+        if value < Int(mask) { return 1 }
+        var size = 2
+        var rest = value &- Int(mask)
+        while rest >= 0x80 {
+            size &+= 1
+            rest &>>= 7
+        }
+        return size
+    }
+
     @inline(never)
     private static func readRest(
         _ base: UnsafeRawPointer, _ count: Int, _ at: inout Int, _ start: Int

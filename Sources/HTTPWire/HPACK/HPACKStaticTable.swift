@@ -1,6 +1,9 @@
 /// RFC 7541, appendix A. Its entries begin at index 1.
-enum HPACKStaticTable {
-    static let count = 61
+struct HPACKStaticTable {
+    static var count: Int { 61 }
+
+    /// Made once; whoever reads or writes heads keeps it, as finding a global costs more than what is looked up.
+    static let shared = HPACKStaticTable()
 
     /// A field's place in `text`, where it stands as `name: value` with a line end.
     struct Line {
@@ -32,56 +35,57 @@ enum HPACKStaticTable {
     @inline(__always)
     static var base: UnsafeRawPointer { UnsafeRawPointer(text.utf8Start) }
 
-    static let lines: [Line] = {
+    let lines: [Line]
+    /// The first entry of each name, at its hash or behind it; 0 is a free place.
+    private let places: [UInt8]
+
+    private init() {
         var lines = [Line()]
         var start = 0
-        let bytes = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        let bytes = UnsafeBufferPointer(start: Self.text.utf8Start, count: Self.text.utf8CodeUnitCount)
         for at in bytes.indices where bytes[at] == Octet.lineFeed {
             // A name may begin with a colon.
             let colon = (start + 1..<at).first { bytes[$0] == Octet.colon } ?? at
             let line = Line(start: start, nameLength: colon - start, valueLength: at - 1 - (colon + 2))
             let last = lines[lines.count - 1]
-            lines[lines.count - 1].isRepeated = isNamed(last, base + start, line.nameLength)
+            lines[lines.count - 1].isRepeated = Self.isNamed(last, Self.base + start, line.nameLength)
             lines.append(line)
             start = at + 1
         }
-        return lines
-    }()
 
-    /// The first entry of each name, at its hash or behind it; 0 is a free place.
-    private static let places: [UInt8] = {
         var places = [UInt8](repeating: 0, count: 256)
-        for index in 1...count {
+        for index in 1...Self.count {
             let line = lines[index]
-            let name = base + line.start
+            let name = Self.base + line.start
             let hash = HPACKBytes.hash(name, line.nameLength, seed: 0, folding: HPACKBytes.folding)
             var place = Int(hash & 255)
-            while places[place] != 0, !isNamed(lines[Int(places[place])], name, line.nameLength) {
+            while places[place] != 0, !Self.isNamed(lines[Int(places[place])], name, line.nameLength) {
                 place = (place + 1) & 255
             }
             if places[place] == 0 { places[place] = UInt8(index) }
         }
-        return places
-    }()
+        self.lines = lines
+        self.places = places
+    }
 
     /// The first entry of a name in any case, 0 when there is none.
     @inline(__always)
-    static func find(_ name: UnsafeRawPointer, _ count: Int, hash: UInt64) -> Int {
+    func find(_ name: UnsafeRawPointer, _ count: Int, hash: UInt64) -> Int {
         var place = Int(hash & 255)
         while true {
             let index = Int(places[place])
-            if index == 0 || isNamed(lines[index], name, count) { return index }
+            if index == 0 || Self.isNamed(lines[index], name, count) { return index }
             place = (place &+ 1) & 255
         }
     }
 
     /// The entry with this value among those that have the name of `first`, 0 when there is none.
     @inline(__always)
-    static func find(value: UnsafeRawPointer, _ count: Int, from first: Int) -> Int {
+    func find(value: UnsafeRawPointer, _ count: Int, from first: Int) -> Int {
         var index = first
         while true {
             let line = lines[index]
-            let start = base + line.start + line.nameLength + 2
+            let start = Self.base + line.start + line.nameLength + 2
             if line.valueLength == count, HPACKBytes.equal(start, value, count) { return index }
             if !line.isRepeated { return 0 }
             index &+= 1
@@ -90,6 +94,6 @@ enum HPACKStaticTable {
 
     @inline(__always)
     private static func isNamed(_ line: Line, _ name: UnsafeRawPointer, _ count: Int) -> Bool {
-        line.nameLength == count && HPACKBytes.equal(name: name, base + line.start, count)
+        line.nameLength == count && HPACKBytes.equal(name: name, Self.base + line.start, count)
     }
 }

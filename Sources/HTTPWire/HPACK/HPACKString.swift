@@ -25,10 +25,12 @@ struct HPACKString {
 
     /// Writes the text to `memory` and says how long it is.
     @inline(__always)
-    func read(_ block: UnsafeRawBufferPointer, to memory: UnsafeMutableRawPointer) throws(HPACKError) -> Int {
+    func read(
+        _ block: UnsafeRawBufferPointer, _ huffman: HuffmanDecoder, to memory: UnsafeMutableRawPointer
+    ) throws(HPACKError) -> Int {
         guard length > 0, let base = block.baseAddress else { return 0 }
         if isHuffman {
-            guard let decoded = HuffmanDecoder.decode(base + start, length, to: memory) else {
+            guard let decoded = huffman.decode(base + start, length, to: memory) else {
                 throw .malformedHuffman
             }
             return decoded

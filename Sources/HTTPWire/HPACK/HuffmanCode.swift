@@ -28,4 +28,22 @@ enum HuffmanCode {
         }
         return codes
     }()
+
+    /// The codes of one length, at the high end of a word.
+    struct Row {
+        let length: Int
+        let start: UInt32
+        let last: UInt32
+        /// Of the first one, in `ordered`.
+        let place: Int
+    }
+
+    /// Codes longer than twelve bits.
+    static let longRows: [Row] = (13...longest).compactMap { length in
+        let symbols = ordered.filter { Int(lengths[$0]) == length }
+        guard let first = symbols.first, let place = ordered.firstIndex(of: first) else { return nil }
+        let shift = UInt32(32 - length)
+        let start = codes[first] << shift
+        return Row(length: length, start: start, last: start + (UInt32(symbols.count) << shift - 1), place: place)
+    }
 }

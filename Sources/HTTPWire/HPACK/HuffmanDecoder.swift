@@ -1,138 +1,108 @@
 /// Reads Huffman strings. Twelve bits at a time name one or two symbols: hardly a text has symbols with longer codes.
-enum HuffmanDecoder {
+struct HuffmanDecoder {
+    /// For each twelve bits: symbols in 16 bits, the bits of both in 8, those of the first in 4, how many symbols in 4.
+    private let pairs: [UInt32]
+    /// In the place of a number of bits: the first code is longer. No word has so many.
+    private static var long: Int { 0xff }
+
+    /// The table is made once; whoever decodes keeps it, as finding a global costs more than a short text.
+    static let shared = HuffmanDecoder()
+
     /// No string of so many bytes is longer when decoded; two bytes are written at once.
     @inline(__always)
     static func bound(_ count: Int) -> Int { count &* 8 / 5 &+ 2 }
 
     /// Writes what the bytes stand for to `memory`, which holds `bound(count)`. Nil for what is no Huffman string.
-    static func decode(_ bytes: UnsafeRawPointer, _ count: Int, to memory: UnsafeMutableRawPointer) -> Int? {
+    @inline(never)
+    func decode(_ bytes: UnsafeRawPointer, _ count: Int, to memory: UnsafeMutableRawPointer) -> Int? {
         pairs.withUnsafeBufferPointer { pairs in
-            guard let pairs = pairs.baseAddress else { return nil }
-            var bits: UInt64 = 0
-            var have = 0
-            var at = 0
-            var out = 0
+            guard count > 0, let pairs = pairs.baseAddress else { return 0 }
+            var (bits, at) = Self.begin(bytes, count)
+            var have = at &<< 3
+            var out = memory
             while true {
-                if at &+ 8 <= count {
-                    // The bits behind the whole bytes are read once more: they are the same ones.
-                    bits |= HPACKBytes.word(bytes, at).bigEndian &>> UInt64(truncatingIfNeeded: have)
-                    let taken = (63 &- have) &>> 3
-                    at &+= taken
-                    have &+= taken &<< 3
+                let pair = pairs[Int(truncatingIfNeeded: bits &>> 52)]
+                var length = Int(truncatingIfNeeded: pair &>> 16 & 0xff)
+                if length <= have {
+                    out.storeBytes(of: UInt16(truncatingIfNeeded: pair).littleEndian, as: UInt16.self)
+                    out += Int(truncatingIfNeeded: pair &>> 28)
+                } else if at < count, have <= 56 {
+                    Self.refill(&bits, &have, bytes, &at, count)
+                    continue
                 } else {
-                    while have <= 56, at < count {
-                        let byte = UInt64(bytes.load(fromByteOffset: at, as: UInt8.self))
-                        bits |= byte &<< UInt64(truncatingIfNeeded: 56 &- have)
-                        have &+= 8
-                        at &+= 1
-                    }
-                    if have < HuffmanCode.longest { break }
-                }
-                while have >= HuffmanCode.longest {
-                    let pair = pairs[Int(truncatingIfNeeded: bits &>> 52)]
-                    var length = Int(truncatingIfNeeded: pair.length)
-                    if length != 0 {
-                        memory.storeBytes(of: pair.symbols.littleEndian, toByteOffset: out, as: UInt16.self)
-                        out &+= Int(truncatingIfNeeded: pair.count)
+                    var symbol = Int(truncatingIfNeeded: pair & 0xff)
+                    if length == Self.long {
+                        (symbol, length) = Self.rare(bits)
                     } else {
-                        let (symbol, bits) = rare(bits)
-                        if symbol == HuffmanCode.endOfString { return nil }
-                        memory.storeBytes(of: UInt8(truncatingIfNeeded: symbol), toByteOffset: out, as: UInt8.self)
-                        out &+= 1
-                        length = bits
+                        length = Int(truncatingIfNeeded: pair &>> 24 & 15)
                     }
-                    bits &<<= UInt64(truncatingIfNeeded: length)
-                    have &-= length
+                    if length > have {
+                        // No code: what is left is padding, at most seven ones.
+                        let isPadding = have < 8 && (have == 0 || ~bits &>> UInt64(64 &- have) == 0)
+                        return isPadding ? out - memory : nil
+                    }
+                    if symbol == HuffmanCode.endOfString { return nil }
+                    out.storeBytes(of: UInt8(truncatingIfNeeded: symbol), as: UInt8.self)
+                    out += 1
                 }
+                bits &<<= UInt64(truncatingIfNeeded: length)
+                have &-= length
             }
-            return end(pairs, bits, have, memory, out)
         }
     }
 
-    /// The last bits: symbols one by one, then at most seven ones.
+    /// The first bytes, at the high end of a word, and how many these are.
     @inline(__always)
-    private static func end(
-        _ pairs: UnsafePointer<Pair>, _ rest: UInt64, _ left: Int, _ memory: UnsafeMutableRawPointer, _ written: Int
-    ) -> Int? {
-        var bits = rest
-        var have = left
-        var out = written
-        while have > 0 {
-            let pair = pairs[Int(truncatingIfNeeded: bits &>> 52)]
-            var symbol = Int(pair.symbols & 0xff)
-            var length = Int(pair.first)
-            if length == 0 { (symbol, length) = rare(bits) }
-            if length > have {
-                // A code goes on behind the end: what is there is padding.
-                return have < 8 && ~bits &>> UInt64(truncatingIfNeeded: 64 &- have) == 0 ? out : nil
-            }
-            if symbol == HuffmanCode.endOfString { return nil }
-            memory.storeBytes(of: UInt8(truncatingIfNeeded: symbol), toByteOffset: out, as: UInt8.self)
-            out &+= 1
-            bits &<<= UInt64(truncatingIfNeeded: length)
-            have &-= length
-        }
-        return out
+    private static func begin(_ bytes: UnsafeRawPointer, _ count: Int) -> (UInt64, Int) {
+        if count >= 8 { return (HPACKBytes.word(bytes, 0).bigEndian, 8) }
+        var word: UInt64 = 0
+        for at in 0..<count { word = word &<< 8 | UInt64(bytes.load(fromByteOffset: at, as: UInt8.self)) }
+        return (word &<< UInt64(64 &- count &* 8), count)
+    }
+
+    /// Adds whole bytes behind the bits that there are. The string has eight bytes at least: of a shorter one all were in
+    /// the first word.
+    @inline(__always)
+    private static func refill(
+        _ bits: inout UInt64, _ have: inout Int, _ bytes: UnsafeRawPointer, _ at: inout Int, _ count: Int
+    ) {
+        let place = min(at, count &- 8)
+        let word = HPACKBytes.word(bytes, place).bigEndian &<< UInt64(truncatingIfNeeded: (at &- place) &<< 3)
+        // Bits behind the last whole byte come once more the next time: they are the same ones.
+        bits |= word &>> UInt64(truncatingIfNeeded: have)
+        let taken = min((64 &- have) &>> 3, count &- at)
+        at &+= taken
+        have &+= taken &<< 3
     }
 
     /// A symbol whose code is longer than twelve bits, and the code's length.
     @inline(never)
     private static func rare(_ bits: UInt64) -> (symbol: Int, length: Int) {
         let code = UInt32(truncatingIfNeeded: bits &>> 32)
-        for row in rows where code <= row.last {
+        for row in HuffmanCode.longRows where code <= row.last {
             let place = Int((code &- row.start) &>> UInt32(truncatingIfNeeded: 32 &- row.length))
             return (HuffmanCode.ordered[row.place &+ place], row.length)
         }
         return (HuffmanCode.endOfString, HuffmanCode.longest)
     }
 
-    /// The codes of one length, at the high end of a word.
-    private struct Row {
-        let length: Int
-        let start: UInt32
-        let last: UInt32
-        let place: Int
-    }
-
-    private static let rows: [Row] = (13...HuffmanCode.longest).compactMap { length in
-        let symbols = HuffmanCode.ordered.filter { Int(HuffmanCode.lengths[$0]) == length }
-        guard let first = symbols.first, let place = HuffmanCode.ordered.firstIndex(of: first) else { return nil }
-        let shift = UInt32(32 - length)
-        let start = HuffmanCode.codes[first] << shift
-        return Row(length: length, start: start, last: start + (UInt32(symbols.count) << shift - 1), place: place)
-    }
-
-    private struct Pair {
-        var symbols: UInt16 = 0
-        /// Bits of both symbols; none when the first code is too long.
-        var length: UInt8 = 0
-        /// Bits of the first symbol, and how many there are above them.
-        var parts: UInt8 = 0
-
-        var first: UInt8 { parts & 15 }
-        var count: UInt8 { parts >> 4 }
-    }
-
-    private static let pairs: [Pair] = {
-        var pairs = [Pair](repeating: Pair(), count: 4096)
+    private init() {
+        var pairs = [UInt32](repeating: UInt32(Self.long) << 16, count: 4096)
         let short = HuffmanCode.ordered.prefix { HuffmanCode.lengths[$0] <= 12 }
-        func fill(_ code: Int, _ length: Int, _ pair: Pair) {
-            let start = code << (12 - length)
-            for index in start..<start + 1 << (12 - length) { pairs[index] = pair }
+        func fill(_ code: UInt32, _ length: UInt32, _ pair: UInt32) {
+            let start = Int(code << (12 - length))
+            for index in start..<start + 1 << (12 - length) { pairs[index] = pair | length << 16 }
         }
         for one in short {
-            let length = Int(HuffmanCode.lengths[one])
-            let code = Int(HuffmanCode.codes[one])
-            var pair = Pair(symbols: UInt16(one), length: UInt8(length), parts: UInt8(length) | 1 << 4)
-            fill(code, length, pair)
-            for two in short where length + Int(HuffmanCode.lengths[two]) <= 12 {
-                let both = length + Int(HuffmanCode.lengths[two])
-                pair.symbols = UInt16(one) | UInt16(two) << 8
-                pair.length = UInt8(both)
-                pair.parts = UInt8(length) | 2 << 4
-                fill(code << Int(HuffmanCode.lengths[two]) | Int(HuffmanCode.codes[two]), both, pair)
+            let length = UInt32(HuffmanCode.lengths[one])
+            let code = HuffmanCode.codes[one]
+            fill(code, length, UInt32(one) | length << 24 | 1 << 28)
+            for two in short where length + UInt32(HuffmanCode.lengths[two]) <= 12 {
+                let more = UInt32(HuffmanCode.lengths[two])
+                let symbols = UInt32(one) | UInt32(two) << 8
+                fill(code << more | HuffmanCode.codes[two], length + more, symbols | length << 24 | 2 << 28)
             }
         }
-        return pairs
-    }()
+        self.pairs = pairs
+    }
 }

@@ -1,54 +1,53 @@
 /// Writes Huffman strings.
-enum HuffmanEncoder {
-    /// Codes above their lengths: of each byte, then of each byte as a name has it, letters in lower case.
-    private static let table: [UInt64] = (0..<512).map { index in
+struct HuffmanEncoder {
+    private struct Code {
+        let bits: UInt32
+        let length: UInt32
+    }
+
+    /// The code of each byte, then those of each byte in a name, where letters are small.
+    private let codes: [Code] = (0..<512).map { index in
         let byte = index & 255
         let symbol = index > 255 && (0x41...0x5a).contains(byte) ? byte | 0x20 : byte
-        return UInt64(HuffmanCode.codes[symbol]) << 8 | UInt64(HuffmanCode.lengths[symbol])
+        return Code(bits: HuffmanCode.codes[symbol], length: UInt32(HuffmanCode.lengths[symbol]))
     }
 
-    /// What the bytes come to when they are encoded.
-    @inline(__always)
-    static func length(_ bytes: UnsafeRawPointer, _ count: Int, asName: Bool) -> Int {
-        table.withUnsafeBufferPointer { table in
-            guard let base = table.baseAddress else { return 0 }
-            let table = asName ? base + 256 : base
-            var bits = 7
-            for at in 0..<count {
-                bits &+= Int(truncatingIfNeeded: table[Int(bytes.load(fromByteOffset: at, as: UInt8.self))] & 0xff)
-            }
-            return bits &>> 3
-        }
-    }
+    /// The table is made once; whoever encodes keeps it, as finding a global costs more than a short text.
+    static let shared = HuffmanEncoder()
 
-    /// Writes `length(bytes, count)` bytes to `memory`.
-    @inline(__always)
-    static func encode(_ bytes: UnsafeRawPointer, _ count: Int, asName: Bool, to memory: UnsafeMutableRawPointer) {
-        table.withUnsafeBufferPointer { table in
-            guard let base = table.baseAddress else { return }
-            let table = asName ? base + 256 : base
+    /// Writes the codes to `memory` and says how many bytes they take, 0 when these are no fewer than `count`. Nothing is
+    /// written behind so many.
+    @inline(never)
+    func encode(_ bytes: UnsafeRawPointer, _ count: Int, asName: Bool, to memory: UnsafeMutableRawPointer) -> Int {
+        codes.withUnsafeBufferPointer { codes in
+            guard let base = codes.baseAddress else { return 0 }
+            let codes = asName ? base + 256 : base
+            // What is written ends before this.
+            let end = memory + count
             var out = memory
             var bits: UInt64 = 0
-            var have = 0
+            var have: UInt32 = 0
             for at in 0..<count {
-                let entry = table[Int(bytes.load(fromByteOffset: at, as: UInt8.self))]
-                // The length stands in the low bits, which is all that a shift looks at.
-                bits = bits &<< (entry & 0xff) | entry &>> 8
-                have &+= Int(truncatingIfNeeded: entry & 0xff)
+                let code = codes[Int(bytes.load(fromByteOffset: at, as: UInt8.self))]
+                bits = bits &<< UInt64(code.length) | UInt64(code.bits)
+                have &+= code.length
                 if have >= 32 {
+                    if end - out <= 4 { return 0 }
                     have &-= 32
-                    let whole = UInt32(truncatingIfNeeded: bits &>> UInt64(truncatingIfNeeded: have))
-                    out.storeBytes(of: whole.bigEndian, as: UInt32.self)
+                    out.storeBytes(of: UInt32(truncatingIfNeeded: bits &>> UInt64(have)).bigEndian, as: UInt32.self)
                     out += 4
                 }
             }
-            while have > 0 {
-                // The padding is the beginning of the end-of-string symbol: ones.
-                have &-= 8
-                let byte = have >= 0 ? bits &>> UInt64(have) : bits &<< UInt64(-have) | (1 &<< UInt64(-have) - 1)
-                out.storeBytes(of: UInt8(truncatingIfNeeded: byte), as: UInt8.self)
+            // The padding is the beginning of the end-of-string symbol: ones.
+            let rest = Int((have &+ 7) &>> 3)
+            if end - out <= rest { return 0 }
+            var last = UInt32(truncatingIfNeeded: bits &<< UInt64(32 &- have)) | (1 &<< (32 &- have) &- 1)
+            for _ in 0..<rest {
+                out.storeBytes(of: UInt8(truncatingIfNeeded: last &>> 24), as: UInt8.self)
+                last &<<= 8
                 out += 1
             }
+            return out - memory
         }
     }
 }
