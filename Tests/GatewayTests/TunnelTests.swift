@@ -1,5 +1,6 @@
 import Gateway
 import MachinePool
+import NIOConcurrencyHelpers
 import NIOCore
 import Testing
 
@@ -132,5 +133,42 @@ import Testing
             await drained
             #expect(ContinuousClock.now - began < .seconds(15))
         }
+    }
+    @Test(arguments: [(up: 6 << 20, down: 0), (up: 0, down: 6 << 20), (up: 6 << 20, down: 6 << 20)])
+    func `what waits for one end of a tunnel arrives there, although both ends have said everything`(
+        _ up: Int, _ down: Int
+    ) async throws {
+        let (atApp, atClient) = (PacedPeer.Log(.init()), PacedPeer.Log(.init()))
+        let app = try await PacedPeer.listen(Self.switching, sending: down, atApp)
+        try await withGateway(
+            { _, _ in [] }, upstreams: ["127.0.0.1:\(app.localAddress?.port ?? 0)"]
+        ) { fixture in
+            let client = try await PacedPeer.connect(
+                fixture.port, get("/ws", Self.upgrade), sending: up, atClient)
+            #expect(
+                try await fixture.eventually {
+                    atApp.withLockedValue { $0.hasEnd } && atClient.withLockedValue { $0.hasEnd }
+                })
+            #expect(atApp.withLockedValue { $0.bytes } == up)
+            #expect(atClient.withLockedValue { $0.bytes } == down)
+            #expect(try await fixture.isAtRest())
+            try? await client.close()
+        }
+        try await app.close()
+    }
+
+    @Test func `a machine that takes nothing of what waits for it is not waited for`() async throws {
+        let log = PacedPeer.Log(.init())
+        let app = try await PacedPeer.listen(Self.switching, sending: 0, pause: .hours(1), log)
+        try await withGateway({ _, _ in [] }, upstreams: ["127.0.0.1:\(app.localAddress?.port ?? 0)"]) { gateway, _ in
+            gateway.timeouts.bodyIdle = .milliseconds(300)
+        } _: { fixture in
+            let client = try await PacedPeer.connect(
+                fixture.port, get("/ws", Self.upgrade), sending: 3 << 20, PacedPeer.Log(.init()))
+            #expect(try await fixture.eventually { fixture.pool.status().requests.active == 1 })
+            #expect(try await fixture.isAtRest())
+            try? await client.close()
+        }
+        try await app.close()
     }
 }

@@ -254,6 +254,7 @@ final class ClientHandler: ChannelDuplexHandler {
         guard phase != .closed else { return }
         let wasReading = phase == .events
         record(whenOpen: phase == .exchange ? "client-closed" : nil)
+        if phase == .tunnel { leaveTunnel(.aborted) }
         phase = .closed
         deadline = 0
         lastMoment = 0

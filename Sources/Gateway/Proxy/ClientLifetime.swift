@@ -172,8 +172,21 @@ extension ClientHandler {
 
     /// The machine's side of the tunnel will send nothing more.
     func tunnelHalfClosed() {
+        if isInputClosed {
+            // Each side closes for itself once it has what was said to it.
+            leaveTunnel(.ok)
+            record()
+            return closeAfterFlush()
+        }
         context?.close(mode: .output, promise: nil)
         armTunnel()
+    }
+
+    /// Nothing of the machine's is wanted any more, what the client has said still goes to it.
+    func leaveTunnel(_ outcome: LeaseOutcome) {
+        guard let upstream else { return }
+        self.upstream = nil
+        upstream.finish(lease.take(), outcome)
     }
 
     /// Half a tunnel may go on while bytes pass, but what ended one side has most likely ended the other one as well.

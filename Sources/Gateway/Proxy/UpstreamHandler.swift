@@ -63,6 +63,9 @@ final class UpstreamHandler: ChannelDuplexHandler {
     var clientNeedsFlush = false
     /// Bytes of this response's body.
     var streamed = 0
+    /// Of a tunnel whose client has left, while its last words are on their way.
+    private var lease: Lease?
+    private var outcome = LeaseOutcome.aborted
 
     init(worker: Worker, machine: MachineRef, epoch: UInt64, lines: [UInt8], name: [UInt8]) {
         self.worker = worker
@@ -128,7 +131,27 @@ final class UpstreamHandler: ChannelDuplexHandler {
         context?.close(promise: nil)
     }
 
-    func closeOutput() { context?.close(mode: .output, promise: nil) }
+    /// Tells the machine that nothing more comes, behind all that does.
+    func closeOutput() {
+        // NIO would close a connection at once whose other direction has ended, with what waits in it.
+        if isInputClosed { closeAfterFlush() } else { context?.close(mode: .output, promise: nil) }
+    }
+
+    private func closeAfterFlush() {
+        guard let context else { return }
+        let bound = NIOLoopBound(self, eventLoop: worker.loop)
+        context.writeAndFlush(wrapOutboundOut(worker.empty)).whenComplete { _ in bound.value.close() }
+    }
+
+    /// The client of a tunnel has left. What it said is still the machine's, which keeps its lease for as long as it may take.
+    func finish(_ lease: consuming Lease?, _ outcome: LeaseOutcome) {
+        client = nil
+        self.lease = consume lease
+        self.outcome = outcome
+        let span = worker.timers.bodyIdle
+        idleDeadline = span == 0 ? .max : worker.coarseNow &+ span
+        closeAfterFlush()
+    }
 
     func resumeReading() {
         guard isReadHeld, let context else { return }
@@ -151,8 +174,8 @@ final class UpstreamHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
         guard let client else {
-            // Nobody asked: whatever this is, the next response could not be told from it.
-            return close()
+            // Nobody asked: whatever this is, the next response could not be told from it. A tunnel has no next one.
+            return phase == .tunnel ? () : close()
         }
         isUntouched = false
         if phase == .tunnel {
@@ -186,7 +209,7 @@ final class UpstreamHandler: ChannelDuplexHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case .inputClosed? = event as? ChannelEvent else { return }
         isInputClosed = true
-        guard let client else { return close() }
+        guard let client else { return phase == .tunnel ? () : close() }
         if phase == .tunnel { return client.tunnelHalfClosed() }
         if phase == .body, body.endsWithClose { endOfConnection(client) } else { client.upstreamFailed(self, .broken) }
     }
@@ -210,6 +233,7 @@ final class UpstreamHandler: ChannelDuplexHandler {
     private func closed() {
         isOpen = false
         worker.upstreams.remove(self)
+        if let lease = lease.take() { lease.end(outcome) }
         guard let client else { return }
         if phase == .tunnel { client.tunnelEnded(self) } else { client.upstreamFailed(self, .broken) }
     }
