@@ -57,6 +57,8 @@ package struct GatewayLimits: Sendable, Equatable {
     package var connectionsPerClient = 10_000
     /// Requests at once on one HTTP/2 connection.
     package var streams = 100
+    /// Requests over one HTTP/2 connection to a machine, in all its life. Its streams have ids for twice as many.
+    package var streamsPerMachineLink = 1 << 29
     /// Bytes of a request body. Nil: no limit, bodies are streamed.
     package var body: UInt64?
     /// Bytes of a request that are kept so that it can be sent again.

@@ -1,4 +1,5 @@
 import MachinePool
+import NIOConcurrencyHelpers
 import NIOPosix
 import Testing
 
@@ -8,6 +9,7 @@ import Testing
 private func withLinkedGateways(
     _ script: @escaping ScriptedApp.Script, speaks: AppProtocol = .h2c,
     configure: (inout GatewayConfiguration, inout PoolConfiguration) -> Void = { _, _ in },
+    connector: (StaticUpstreams) -> any UpstreamConnector = { $0 },
     _ body: (_ front: Fixture, _ back: Fixture) async throws -> Void
 ) async throws {
     try await withGateway(script, configure: { $1.concurrency = 50 }) { back in
@@ -18,7 +20,7 @@ private func withLinkedGateways(
                 pool.concurrency = 50
                 pool.max = 1
                 configure(&gateway, &pool)
-            }
+            }, connector: connector
         ) { try await body($0, back) }
     }
 }
@@ -171,4 +173,41 @@ private func withLinkedGateways(
             #expect(back.app.seen.requests.count == 2)
         }
     }
+
+    /// The ids of a connection's streams only grow, and one past the last would be the end of the process.
+    @Test func `a connection that has carried its share of streams makes room for another one`() async throws {
+        let begun = NIOLockedValueBox(0)
+        try await withLinkedGateways(
+            { request, _ in request.contains("/slow") ? [.wait(.milliseconds(300)), ok("slow")] : [ok("quick")] },
+            configure: { gateway, _ in gateway.limits.streamsPerMachineLink = 3 },
+            connector: { CountingConnector(inner: $0, count: begun) }
+        ) { front, back in
+            let client = try await FrameClient.connect(front.port, on: front.group)
+            try await client.send(.headers(h2("GET", "/slow"), stream: 1))
+            #expect(try await back.eventually { back.pool.status().requests.active == 1 })
+            for stream in [3, 5, 7] as [UInt32] {
+                try await client.send(.headers(h2("GET", "/quick"), stream: stream))
+                #expect(try await client.result(of: stream).text == "quick")
+            }
+            // What is in flight is finished where it was begun.
+            #expect(try await client.result(of: 1).text == "slow")
+            #expect(begun.withLockedValue { $0 } == 2)
+            // More than one connection's share, all waiting for the same one.
+            try await client.send((4..<14).map { .headers(h2("GET", "/quick"), stream: UInt32($0 * 2 + 1)) })
+            for stream in 4..<14 { #expect(try await client.result(of: UInt32(stream * 2 + 1)).text == "quick") }
+            #expect(try await front.isAtRest())
+        }
+    }
+}
+
+private struct CountingConnector: UpstreamConnector {
+    let inner: any UpstreamConnector
+    let count: NIOLockedValueBox<Int>
+
+    func connect(to machine: MachineRef, timeout: Duration) async throws(UpstreamError) -> Int32 {
+        count.withLockedValue { $0 += 1 }
+        return try await inner.connect(to: machine, timeout: timeout)
+    }
+
+    func describe(_ machine: MachineRef) -> UpstreamDescription { inner.describe(machine) }
 }

@@ -16,6 +16,8 @@ final class MachineLink: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var multiplexer: NIOHTTP2Handler.StreamMultiplexer?
     private(set) var streams = 0
+    /// Streams that may still be opened.
+    private var room: Int
     private(set) var idleDeadline: UInt64 = .max
     private var isReady = false
     /// No more streams are opened.
@@ -27,6 +29,7 @@ final class MachineLink: ChannelInboundHandler {
         self.machine = machine
         self.store = store
         self.worker = worker
+        room = max(1, worker.configuration.limits.streamsPerMachineLink)
         ready = worker.loop.makePromise()
     }
 
@@ -43,6 +46,9 @@ final class MachineLink: ChannelInboundHandler {
         multiplexer = try handler.syncMultiplexer()
     }
 
+    /// It has carried its share of streams; another connection would carry the next.
+    var isWornOut: Bool { room == 0 }
+
     /// Opens a stream for one exchange. Fails with `UpstreamError`.
     func open(_ handler: UpstreamHandler) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
         guard !isRetired, let multiplexer else {
@@ -50,6 +56,8 @@ final class MachineLink: ChannelInboundHandler {
         }
         streams += 1
         idleDeadline = .max
+        room -= 1
+        if isWornOut { retire() }
         let bound = NIOLoopBound((self, handler), eventLoop: worker.loop)
         let opened = worker.loop.makePromise(of: (any Channel).self)
         multiplexer.createStreamChannel(promise: opened) { channel in

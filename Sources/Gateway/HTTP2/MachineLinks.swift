@@ -17,11 +17,16 @@ final class MachineLinks {
     /// or with `NotHTTP2`.
     func open(
         _ handler: UpstreamHandler, to machine: MachineRef, worker: Worker,
-        dial: () -> EventLoopFuture<Int32>
+        dial: @escaping @Sendable () -> EventLoopFuture<Int32>
     ) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
         if let link = links[machine] { return link.open(handler) }
-        let bound = NIOLoopBound(handler, eventLoop: loop)
-        return (opening[machine]?.opened ?? connect(machine, worker, dial)).flatMap { $0.value.open(bound.value) }
+        let bound = NIOLoopBound((self, handler, worker), eventLoop: loop)
+        return (opening[machine]?.opened ?? connect(machine, worker, dial)).flatMap { opened in
+            let (links, handler, worker) = bound.value
+            // More have waited for it than it may carry.
+            if opened.value.isWornOut { return links.open(handler, to: machine, worker: worker, dial: dial) }
+            return opened.value.open(handler)
+        }
     }
 
     private func connect(

@@ -127,7 +127,8 @@ final class UpstreamStore {
     }
 
     private func openStream(
-        _ machine: MachineRef, _ epoch: UInt64, _ worker: Worker, _ dial: () -> EventLoopFuture<Int32>
+        _ machine: MachineRef, _ epoch: UInt64, _ worker: Worker,
+        _ dial: @escaping @Sendable () -> EventLoopFuture<Int32>
     ) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
         links.open(makeHandler(machine, epoch, worker), to: machine, worker: worker, dial: dial)
     }
