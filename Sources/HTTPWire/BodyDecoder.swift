@@ -23,8 +23,11 @@ package struct BodyDecoder: Sendable {
     private var remaining: UInt64 = 0
     private var overhead = 0
     private var digits = 0
+    private let unwanted: UInt8
 
-    package init(_ framing: BodyFraming) {
+    /// `isRequest`: of its trailers those do not go on that would not as fields of its head.
+    package init(_ framing: BodyFraming, isRequest: Bool = false) {
+        unwanted = isRequest ? FieldReader.ofRequests : FieldReader.ofResponses
         switch framing {
         case .none: state = .done
         case .length(let length):
@@ -146,7 +149,7 @@ package struct BodyDecoder: Sendable {
             guard let classes = table.baseAddress else { return .success(false) }
             let reader = FieldReader(
                 bytes: base.assumingMemoryBound(to: UInt8.self), count: bytes.count, classes: classes, limits: limits,
-                origin: at)
+                origin: at, unwanted: unwanted)
             do throws(WireError) {
                 while true {
                     switch try reader.next(&cursor, &fields) {

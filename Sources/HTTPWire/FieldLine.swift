@@ -6,6 +6,13 @@ struct FieldReader {
     let limits: HeadLimits
     /// Where the head begins.
     let origin: Int
+    /// Names with these kinds of characters do not go to the other side.
+    let unwanted: UInt8
+
+    /// CGI-style apps cannot tell `_` from `-` in what they are asked, and with it one client's word from a proxy's. To a
+    /// client it is a character like any other.
+    static let ofRequests = ByteClass.underscore
+    static let ofResponses: UInt8 = 0
 
     enum Outcome { case field, end, incomplete }
 
@@ -55,7 +62,7 @@ struct FieldReader {
                 start: UInt32(truncatingIfNeeded: start), end: UInt32(truncatingIfNeeded: cursor + 2),
                 nameLength: UInt32(truncatingIfNeeded: nameLength), valueStart: UInt32(truncatingIfNeeded: valueStart),
                 valueEnd: UInt32(truncatingIfNeeded: valueEnd), name: name,
-                isKept: seen & ByteClass.underscore == 0 || limits.keepsUnderscores))
+                isKept: seen & unwanted == 0))
         at = cursor + 2
         return .field
     }

@@ -8,8 +8,6 @@ package struct HeadLimits: Sendable, Equatable {
     package var head = 64 * 1024
     /// Field lines. Above: 431.
     package var fields = 128
-    /// Names with `_` confuse CGI-style applications, which cannot tell them from `-`; by default they are dropped.
-    package var keepsUnderscores = false
 
     package init() {}
 

@@ -21,7 +21,7 @@ package struct RequestParser: Sendable {
             guard let classes = table.baseAddress else { return .success(false) }
             var reader = FieldReader(
                 bytes: base.assumingMemoryBound(to: UInt8.self), count: bytes.count, classes: classes, limits: limits,
-                origin: origin)
+                origin: origin, unwanted: FieldReader.ofRequests)
             do throws(WireError) {
                 return .success(try step(&reader, &fields))
             } catch {
@@ -37,7 +37,7 @@ package struct RequestParser: Sendable {
             guard try skipEmptyLines(reader) else { return false }
             reader = FieldReader(
                 bytes: reader.bytes, count: reader.count, classes: reader.classes, limits: reader.limits,
-                origin: origin)
+                origin: origin, unwanted: reader.unwanted)
             var line = RequestLine(reader: reader, at: at)
             guard try line.parse(&head) else { return false }
             at = line.at

@@ -49,7 +49,7 @@ package struct ResponseParser: Sendable {
             guard let classes = table.baseAddress else { return .success(false) }
             let reader = FieldReader(
                 bytes: base.assumingMemoryBound(to: UInt8.self), count: bytes.count, classes: classes, limits: limits,
-                origin: 0)
+                origin: 0, unwanted: FieldReader.ofResponses)
             do throws(WireError) {
                 return .success(try step(reader, &fields, context))
             } catch {

@@ -174,4 +174,21 @@ import Testing
             #expect(try await fixture.isAtRest())
         }
     }
+
+    /// CGI-style apps cannot tell `_` from `-` in what they are asked; clients can.
+    @Test func `names with an underscore pass to clients, and not to the app`() async throws {
+        let head = "HTTP/1.1 200 OK\r\nX_A: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        try await withGateway { _, _ in
+            [.send(head + "1\r\nx\r\n0\r\nX_Sum: 1\r\nX-Sum: 1\r\n\r\n")]
+        } _: { fixture in
+            let client = try await fixture.client()
+            try await client.send(
+                "POST / HTTP/1.1\r\nHost: app\r\nX_Up: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    + "1\r\nx\r\n0\r\nX_Late: 1\r\nX-Late: 1\r\n\r\n")
+            let response = try await client.read(until: "X-Sum: 1\r\n\r\n")
+            #expect(response.contains("\r\nX_A: 1\r\n") && response.contains("\r\n0\r\nX_Sum: 1\r\n"), "\(response)")
+            let request = fixture.app.seen.requests.joined()
+            #expect(request.contains("\r\n0\r\nX-Late: 1\r\n") && !request.contains("_"), "\(request)")
+        }
+    }
 }

@@ -146,5 +146,8 @@ enum ResponseCorpus {
             "encodings and ranges are the app's business",
             "Content-Encoding: gzip\r\nContent-Range: bytes 0-1/2\r\nContent-Length: 2",
             .forwards(.length(2), ["Content-Encoding: gzip\r\nContent-Range: bytes 0-1/2\r\n"])),
+        .field(
+            "an underscore means nothing special to a client", "X_A: 1\r\nTransfer_Encoding: x\r\nContent-Length: 0",
+            .forwards(.length(0), ["X_A: 1\r\nTransfer_Encoding: x\r\n"])),
     ]
 }

@@ -8,7 +8,7 @@ extension ClientHandler {
         began = Worker.now()
         lastMoment = worker.timers.request == 0 ? 0 : worker.coarseNow &+ worker.timers.request
         story = ResponseStory(writtenBefore: writtenBytes)
-        body = BodyDecoder(head.framing)
+        body = BodyDecoder(head.framing, isRequest: true)
         isRequestDone = body.isComplete
         bodyBytes = 0
         windowBytes = 0
