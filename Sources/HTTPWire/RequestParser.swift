@@ -7,6 +7,8 @@ package struct RequestParser: Sendable {
     private var at = 0
     private var origin = 0
     private var hasRequestLine = false
+    /// There was more than empty lines.
+    package private(set) var hasBegun = false
 
     package init() {}
 
@@ -64,7 +66,8 @@ package struct RequestParser: Sendable {
             at += 2
         }
         origin = at
-        return at < reader.count
+        if at < reader.count { hasBegun = true }
+        return hasBegun
     }
 
     /// Takes what the proxy must know out of the line just read.

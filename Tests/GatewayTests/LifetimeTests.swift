@@ -23,6 +23,25 @@ import Testing
         }
     }
 
+    /// Some clients end a body with a line end that is not part of it (RFC 9112 2.2).
+    @Test(arguments: ["\r\n", "\r", "\r\n\r\n"])
+    func `an empty line is no beginning of a request`(_ blank: String) async throws {
+        let post = "POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 2\r\n\r\nhi"
+        try await withGateway { _, _ in
+            [ok("x")]
+        } configure: { gateway, _ in
+            gateway.timeouts.header = .seconds(1)
+            gateway.timeouts.keepAlive = .milliseconds(2500)
+        } _: { fixture in
+            let client = try await fixture.client()
+            try await client.send(post + blank)
+            #expect(try await client.response().hasSuffix("x"))
+            try await client.send(blank == "\r" ? "\n" + post : post + blank)
+            let rest = try await client.readAll()
+            #expect(rest.hasPrefix("HTTP/1.1 200 ") && rest.hasSuffix("x"), "\(rest)")
+        }
+    }
+
     @Test func `a body that comes too slowly is a 408, and the machine is free again`() async throws {
         try await withGateway { _, _ in
             [ok("x")]

@@ -45,7 +45,6 @@ extension ClientHandler {
 
     /// False when the head is not whole yet.
     private func readHead() -> Bool {
-        if timer != .header { arm(.header, worker.timers.header) }
         let limits = worker.configuration.limits.head
         let isFirstTry = partial == nil
         var fields = partial ?? HeadFields(borrowing: &worker.fields)
@@ -61,7 +60,13 @@ extension ClientHandler {
                 }
             }
             guard try isWhole.get() else {
-                partial = fields
+                if parser.hasBegun {
+                    partial = fields
+                    if timer != .header { arm(.header, worker.timers.header) }
+                } else {
+                    if isFirstTry { fields.giveBack(to: &worker.fields) }
+                    skipEmptyLines()
+                }
                 return false
             }
         } catch {
@@ -80,6 +85,13 @@ extension ClientHandler {
         pending.moveReaderIndex(forwardBy: head.length)
         startExchange(admin: target)
         return true
+    }
+
+    /// Some clients end a body with a line end of their own. To whoever says nothing more the connection is idle.
+    private func skipEmptyLines() {
+        guard pending.getInteger(at: pending.writerIndex - 1) == UInt8(ascii: "\n") else { return }
+        pending = worker.empty
+        parser = RequestParser()
     }
 
     /// Writes the head as the machine will see it into `requestBytes`, and notes the request's id.
