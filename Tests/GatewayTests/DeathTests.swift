@@ -121,6 +121,24 @@ import Testing
         }
     }
 
+    @Test func `what cannot be repeated is not sent over a connection that the app has ended`() async throws {
+        try await withProcesses(1) { fixture, apps in
+            let client = try await RawClient.connect(fixture.port, on: .singletonMultiThreadedEventLoopGroup)
+            try await client.send(get("/"))
+            #expect(try await client.response().hasSuffix("alive"))
+            // The request is what the gateway's loops see first, the end of the connection is there as well.
+            let held = await HeldLoops(fixture.group)
+            try await client.send("POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 0\r\n\r\n")
+            apps[0].end()
+            let marker = try LogFile()
+            let next = try MortalApp(marker: marker.path, port: apps[0].port)
+            held.release()
+            let response = try await client.response()
+            #expect(response.hasSuffix("alive"), "\(response)")
+            withExtendedLifetime((marker, next)) {}
+        }
+    }
+
     @Test func `a request waits for the process that takes the place of the only one`() async throws {
         try await withProcesses(1) { fixture, apps in
             apps[0].end()

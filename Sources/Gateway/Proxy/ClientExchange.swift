@@ -88,7 +88,7 @@ extension ClientHandler {
         let machine = lease.machine
         self.lease = consume lease
         granted = 0
-        if let kept = worker.upstreams.take(machine) { send(on: kept) } else { connect(machine) }
+        if let kept = worker.upstreams.take(machine, isCertain: !canReplay) { send(on: kept) } else { connect(machine) }
     }
 
     private func connect(_ machine: MachineRef) {

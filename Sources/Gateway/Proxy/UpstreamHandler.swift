@@ -78,6 +78,8 @@ final class UpstreamHandler: ChannelDuplexHandler {
     }
 
     var isIdle: Bool { client == nil }
+    /// Nothing has come since the last event, not even the connection's end.
+    var isQuiet: Bool { context?.hasNothingToRead ?? false }
 
     // MARK: From the client's side
 

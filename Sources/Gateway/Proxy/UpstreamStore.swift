@@ -57,11 +57,14 @@ final class UpstreamStore {
     /// An app that was asked in HTTP/2 in vain has answered in HTTP/1.1; until then it may have been its machine that failed.
     func learnHTTP1() { if speaks == .auto { speaks = .http1 } }
 
-    /// A kept connection to this very incarnation of the machine.
-    func take(_ machine: MachineRef) -> UpstreamHandler? {
+    /// A kept connection to this very incarnation of the machine. What has one try only gets one that is certain to have been
+    /// open a moment ago: the kernel may know better than the last event.
+    func take(_ machine: MachineRef, isCertain: Bool) -> UpstreamHandler? {
         guard machine.slot < slots.count, slots[machine.slot].generation == machine.generation else { return nil }
         while let handler = slots[machine.slot].idle.popLast() {
-            if handler.isOpen { return handler }
+            guard handler.isOpen else { continue }
+            if !isCertain || handler.isQuiet { return handler }
+            handler.close()
         }
         return nil
     }
@@ -69,9 +72,10 @@ final class UpstreamStore {
     /// Keeps a connection whose exchange ended cleanly on both sides.
     func park(_ handler: UpstreamHandler, now: UInt64) {
         let machine = handler.machine
-        guard slots[machine.slot].generation == machine.generation, slots[machine.slot].epoch == handler.epoch else {
-            return handler.close()
-        }
+        // The client's end may have ended it as well, while the last of the response was written.
+        guard handler.isOpen, slots[machine.slot].generation == machine.generation,
+            slots[machine.slot].epoch == handler.epoch
+        else { return handler.close() }
         handler.idleDeadline = idleSpan == 0 ? .max : now &+ idleSpan
         slots[machine.slot].idle.append(handler)
     }
