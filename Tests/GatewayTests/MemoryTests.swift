@@ -79,6 +79,29 @@ import Testing
         }
     }
 
+    /// NIO reads a connection to its end as soon as that is there, whoever holds it back.
+    @Test func `a machine that ends its connection does not fill memory with what its client has not taken`()
+        async throws
+    {
+        let (taken, left) = (96 << 20, 16 << 20)
+        try await withGateway { _, _ in
+            [.send("HTTP/1.1 200 OK\r\nContent-Length: \(taken + left)\r\n\r\n"), .bytes(taken + left), .close]
+        } _: { fixture in
+            let client = try PacedClient(port: fixture.port, sending: get("/"))
+            // Taken fast, it makes the kernel offer the machine all the room it has.
+            while client.received < taken, client.read(1 << 20) == nil {}
+            let before = residentBytes()
+            var growth = 0
+            for _ in 0..<100 where growth < 4 << 20 {
+                growth = max(growth, residentBytes() - before)
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(growth < 4 << 20)
+            _ = try await client.keepReading(1 << 20, limit: taken + left)
+            #expect(client.received >= taken + left)
+        }
+    }
+
     @Test func `a client that reads nothing does not fill memory`() async throws {
         let size = 512 << 20
         try await withGateway { _, _ in

@@ -159,6 +159,7 @@ final class UpstreamStore {
     ) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
         let bound = NIOLoopBound(makeHandler(machine, epoch, worker), eventLoop: loop)
         bound.value.ownsSocket = true
+        UnreadInput.limit(of: descriptor)
         return ClientBootstrap(group: loop)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.writeBufferWaterMark, value: .init(low: 32 * 1024, high: 128 * 1024))
