@@ -29,28 +29,18 @@ package struct HeadFields: Sendable {
         lines.filter { $0.name == name && $0.isKept }.map { Int($0.valueStart)..<Int($0.valueEnd) }
     }
 
-    /// Drops the lines that a Connection field lists, except those that cannot be stripped. Returns nothing to add.
+    /// Drops the lines that a Connection field lists, except those that cannot be stripped.
     mutating func dropListed(in bytes: UnsafePointer<UInt8>) {
-        for index in lines.indices where lines[index].name == .connection {
-            var list = ListCursor(bytes, Int(lines[index].valueStart), Int(lines[index].valueEnd))
-            while let element = list.next() { drop(element, in: bytes) }
+        var strippable = StrippableLines(lines, in: bytes)
+        for line in lines where line.name == .connection {
+            var list = ListCursor(bytes, Int(line.valueStart), Int(line.valueEnd))
+            while let element = list.next() { strippable.take(element) { lines[$0].isKept = false } }
         }
     }
 
     /// Drops every line of a name.
     mutating func drop(_ name: FieldName) {
         for index in lines.indices where lines[index].name == name { lines[index].isKept = false }
-    }
-
-    private mutating func drop(_ listed: Range<Int>, in bytes: UnsafePointer<UInt8>) {
-        for index in lines.indices
-        where Int(lines[index].nameLength) == listed.count && lines[index].isKept && !lines[index].name.isProtected {
-            let start = Int(lines[index].start)
-            var same = true
-            for offset in 0..<listed.count
-            where lowercase(bytes[start + offset]) != lowercase(bytes[listed.lowerBound + offset]) { same = false }
-            if same { lines[index].isKept = false }
-        }
     }
 }
 
