@@ -12,7 +12,6 @@ enum ByteClass {
     static let host: UInt8 = 16
     static let underscore: UInt8 = 32
     static let hex: UInt8 = 64
-    static let digit: UInt8 = 128
 
     static let table: [UInt8] = (0...255).map { classify(UInt8($0)) }
 
@@ -21,7 +20,6 @@ enum ByteClass {
         let digit = (0x30...0x39).contains(byte)
         let alpha = (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte)
         var bits: UInt8 = 0
-        if digit { bits |= self.digit }
         if digit || (0x41...0x46).contains(byte) || (0x61...0x66).contains(byte) { bits |= hex }
         if digit || alpha || "!#$%&'*+-.^_`|~".unicodeScalars.contains(scalar) { bits |= token }
         if byte == 0x09 || (byte >= 0x20 && byte != 0x7f) { bits |= value }

@@ -61,11 +61,6 @@ package struct RequestHead: Sendable {
     var connection = ConnectionOptions()
 
     package init() {}
-
-    /// The bytes of the target's path and query.
-    package func targetBytes(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: bytes[target])
-    }
 }
 
 /// What a Connection field says.

@@ -23,9 +23,6 @@ package struct TraceParent: Sendable {
         writer.put("-01")
     }
 
-    /// Where the trace's id stands in a valid value.
-    package static let traceID = 3..<35
-
     /// `00-<32>-<16>-<2>` in lower case hexadecimal, ids not all zeros. A later version may say more behind another dash.
     static func isValid(_ bytes: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Bool {
         let count = end - start

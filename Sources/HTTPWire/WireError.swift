@@ -31,7 +31,6 @@ package enum WireError: String, Error, Sendable, CaseIterable, CustomStringConve
     case malformedChunk = "malformed-chunk"
     case chunkOverhead = "chunk-overhead"
     case forbiddenTrailer = "forbidden-trailer"
-    case lengthRequired = "length-required"
     case bodyTooLarge = "body-too-large"
 
     /// The status for a client that broke the rule.
@@ -43,7 +42,6 @@ package enum WireError: String, Error, Sendable, CaseIterable, CustomStringConve
         case .traceRefused: 405
         case .unsupportedVersion: 505
         case .unknownExpectation: 417
-        case .lengthRequired: 411
         case .bodyTooLarge: 413
         default: 400
         }
@@ -82,7 +80,6 @@ package enum WireError: String, Error, Sendable, CaseIterable, CustomStringConve
         case .malformedChunk: "The chunked body is malformed."
         case .chunkOverhead: "The chunked body has more extensions than data."
         case .forbiddenTrailer: "A trailer field would change how the message is read."
-        case .lengthRequired: "The body needs a Content-Length."
         case .bodyTooLarge: "The body is larger than this server accepts."
         }
     }

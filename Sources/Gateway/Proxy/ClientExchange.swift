@@ -14,7 +14,6 @@ extension ClientHandler {
         windowBytes = 0
         attempts = 0
         losses = 0
-        hasSent = false
         informational = 0
         hasContinued = false
         queued = 0
@@ -109,7 +108,6 @@ extension ClientHandler {
         stage = .sent
         // A kept connection is used in the moment of the grant, which the lease tells without a look at the clock.
         sent = granted == 0 && attempts == 0 ? began &+ (queued + started) * 1000 : Worker.now()
-        hasSent = true
         upstream.begin(self)
         upstream.send(requestBytes)
         upstream.flushIfNeeded()

@@ -79,7 +79,6 @@ final class ClientHandler: ChannelDuplexHandler {
     var attempts = 0
     /// Machines that had it, or could not be tried, and of which nothing came back.
     var losses = 0
-    var hasSent = false
     var began: UInt64 = 0
     var granted: UInt64 = 0
     var sent: UInt64 = 0

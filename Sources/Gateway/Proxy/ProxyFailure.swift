@@ -4,8 +4,6 @@ import MachinePool
 /// Why a request is answered by the gateway and not by a machine. The only place where errors become HTTP.
 enum ProxyFailure: Error {
     enum Origin: String { case client, gateway, instance }
-    /// Whether the client may safely send the request again.
-    enum Retry { case never, nothingSent }
 
     case malformed(WireError)
     case headerTimeout, bodyTimeout
@@ -40,13 +38,6 @@ enum ProxyFailure: Error {
         case .tooManyConnections, .tooManyOfClient, .noMachine, .subscribersFull, .requestTimeout: .gateway
         case .unreachable, .broken, .malformedResponse, .firstByteTimeout, .tooManyInformational, .silentResponse:
             .instance
-        }
-    }
-
-    var retry: Retry {
-        switch self {
-        case .tooManyConnections, .tooManyOfClient, .noMachine, .unreachable, .subscribersFull: .nothingSent
-        default: .never
         }
     }
 
