@@ -103,9 +103,6 @@ final class UpstreamStore {
 
     private func open(_ machine: MachineRef, _ worker: Worker) -> EventLoopFuture<NIOLoopBound<UpstreamHandler>> {
         let epoch = slots[machine.slot].epoch
-        if speaks == .http1, let descriptor = connector.takeConnection(to: machine) {
-            return adopt(descriptor, machine, epoch, worker)
-        }
         let bound = NIOLoopBound((self, worker), eventLoop: loop)
         let (connector, timeout, loop) = (connector, connectTimeout, loop)
         let dial: @Sendable () -> EventLoopFuture<Int32> = {
@@ -116,6 +113,7 @@ final class UpstreamStore {
             let (store, worker) = bound.value
             return store.adopt(descriptor, machine, epoch, worker)
         }
+        // Done at once with a connection that is there already.
         if speaks == .http1 { return dial().flatMap(adopt) }
         return openStream(machine, epoch, worker, dial).flatMapError { error in
             // Whoever does not answer HTTP/2 is asked in the other way, if it was not said what is spoken there.
