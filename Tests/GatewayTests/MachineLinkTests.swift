@@ -149,6 +149,22 @@ private func withLinkedGateways(
         }
     }
 
+    @Test func `a machine that breaks off instead of answering has not said what its app speaks`() async throws {
+        try await withLinkedGateways(
+            { _, _ in [ok("new")] }, speaks: .auto, connector: { DeadConnector(inner: $0, times: 4) }
+        ) { front, back in
+            // Asked in HTTP/2 and then in HTTP/1.1, each time in vain. One for each event loop.
+            for _ in 0..<2 {
+                let client = try await front.client()
+                try await client.send("POST / HTTP/1.1\r\nHost: app\r\nContent-Length: 0\r\n\r\n")
+                #expect(try await client.response().hasPrefix("HTTP/1.1 502 "))
+            }
+            for _ in 0..<2 { #expect(try await front.ask(get("/")).hasSuffix("new")) }
+            let requests = back.app.seen.requests
+            #expect(requests.count == 2 && requests.allSatisfy { $0.contains("Via: 2.0 fcctl") }, "\(requests)")
+        }
+    }
+
     @Test func `an app that must speak HTTP 2 and does not is a 502`() async throws {
         try await withGateway(
             { _, _ in [.send("HTTP/1.1 400 Bad Request\r\n\r\n"), .close] },

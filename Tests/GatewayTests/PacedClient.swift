@@ -24,6 +24,9 @@ final class PacedClient {
 
     deinit { close(descriptor) }
 
+    /// Says that nothing more comes.
+    func halfClose() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     /// Reads what is there, `count` bytes at most. Nil while the connection is open.
     func read(_ count: Int) -> End? {
         var bytes = [UInt8](repeating: 0, count: count)
