@@ -62,7 +62,7 @@ extension ResponseHead {
     /// Writes a final head as it goes to the client.
     package func write(
         _ bytes: UnsafeRawBufferPointer, _ fields: HeadFields, _ additions: ResponseAdditions, framing: ClientFraming,
-        connection: ClientConnection, to writer: inout HeadWriter
+        connection: ConnectionPersistence, to writer: inout HeadWriter
     ) {
         guard let base = bytes.baseAddress else { return }
         writeStatusLine(base, &writer)
@@ -133,7 +133,7 @@ extension ResponseHead {
 }
 
 /// What becomes of the client's connection after a response.
-package enum ClientConnection: Sendable, Equatable {
+package enum ConnectionPersistence: Sendable, Equatable {
     case keepAlive
     /// HTTP/1.0 closes unless told otherwise.
     case keepAliveHTTP10

@@ -76,7 +76,7 @@ func parseResponse(
 
 /// The response head as it would reach a client.
 func forwardResponse(
-    _ bytes: [UInt8], isHead: Bool = false, toHTTP11: Bool = true, connection: ClientConnection = .keepAlive
+    _ bytes: [UInt8], isHead: Bool = false, toHTTP11: Bool = true, connection: ConnectionPersistence = .keepAlive
 ) throws -> String? {
     var parser = ResponseParser()
     var fields = HeadFields()

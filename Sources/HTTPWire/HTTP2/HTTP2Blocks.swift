@@ -1,0 +1,56 @@
+/// Blocks of fields: those of requests as text, and those of responses out of text.
+extension HTTP2Session {
+    /// Writes the head that `block` says into `text`.
+    mutating func decodeRequest(
+        _ block: UnsafeRawBufferPointer, isWhole: Bool
+    ) throws(HTTP2Error) -> RequestBlock {
+        text.clear()
+        var reader = RequestBlockReader()
+        try decode(block) { field, fields, text in reader.take(field, fields, into: &text) }
+        fields.withUnsafeBytes { reader.finish(isWhole: isWhole, $0, into: &text) }
+        return reader.block
+    }
+
+    /// Writes the fields of `block` behind a last chunk into `text`. False: they break a rule, and with it the message.
+    mutating func decodeTrailers(_ block: UnsafeRawBufferPointer) throws(HTTP2Error) -> Bool {
+        text.clear()
+        text.append("0\r\n")
+        var size = 0
+        var areGood = true
+        try decode(block) { field, fields, text in
+            size += field.name.count + field.value.count + 32
+            areGood = areGood && size <= RequestBlockReader.listLimit && Self.isTrailer(field, fields)
+            if areGood {
+                let line = field.name.lowerBound..<(field.value.upperBound + 2)
+                text.append(UnsafeRawBufferPointer(rebasing: fields[line]))
+            }
+            return false
+        }
+        text.append("\r\n")
+        return areGood
+    }
+
+    private static func isTrailer(_ field: HPACKField, _ text: UnsafeRawBufferPointer) -> Bool {
+        do throws(WireError) { try FieldBytes.check(text, name: field.name, value: field.value) } catch { return false }
+        return true
+    }
+
+    /// Shows each field to `take`, and forgets its text where that returns false.
+    @inline(__always)
+    private mutating func decode(
+        _ block: UnsafeRawBufferPointer,
+        _ take: (HPACKField, UnsafeRawBufferPointer, inout WireBuffer) -> Bool
+    ) throws(HTTP2Error) {
+        fields.removeAll(keepingCapacity: true)
+        decoder.begin()
+        var at = 0
+        do throws(HPACKError) {
+            while let field = try decoder.next(block, &at, into: &fields) {
+                let isKept = fields.withUnsafeBytes { take(field, $0, &text) }
+                if !isKept { fields.removeSubrange(field.name.lowerBound...) }
+            }
+        } catch {
+            throw HTTP2Error(.compression)
+        }
+    }
+}
