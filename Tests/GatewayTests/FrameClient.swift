@@ -160,7 +160,7 @@ final class FrameClient {
         case 6:
             if header[4] & 1 != 0 {
                 pongs += 1
-            } else {
+            } else if acknowledges {
                 try await send(RawFrame(type: 6, flags: 1, payload: payload))
             }
         case 7: goodbye = (Self.number(payload[4...]), Self.number(payload[...]) & 0x7fff_ffff)

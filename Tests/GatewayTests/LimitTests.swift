@@ -81,7 +81,7 @@ import Testing
                 ? [.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), .wait(.seconds(60))]
                 : [.wait(.seconds(60))]
         } configure: { gateway, _ in
-            gateway.timeouts.request = .milliseconds(200)
+            gateway.timeouts.request = .seconds(1)
         } _: { fixture in
             let response = try await fixture.ask(get("/"))
             #expect(response.hasPrefix("HTTP/1.1 504 ") && response.contains("request-timeout"))

@@ -103,6 +103,28 @@ import Testing
         }
     }
 
+    @Test func `the tail of a stream is waited for as long as its client takes it`() async throws {
+        let size = 60_000
+        try await withGateway { _, _ in
+            Self.page(size)
+        } configure: { gateway, _ in
+            gateway.timeouts.bodyIdle = .milliseconds(600)
+            gateway.timeouts.keepAlive = .milliseconds(300)
+        } _: { fixture in
+            let client = try await FrameClient.connect(fixture.port, on: fixture.group, settings: [(4, 1)])
+            try await client.send(.headers(h2()))
+            try await client.read { $0.streams[1]?.body.count == 1 }
+            // The app has said everything long before the client has it.
+            #expect(try await fixture.isAtRest())
+            for _ in 0..<7 {
+                try await Task.sleep(for: .milliseconds(200))
+                try await client.send(.windowUpdate(stream: 1, by: 9000))
+            }
+            let result = try await client.result()
+            #expect(result.body.count == size && result.ended && result.reset == nil)
+        }
+    }
+
     @Test func `the last frames of a stream wait for their client`() async throws {
         try await withGateway { _, _ in
             [ok("hello")]

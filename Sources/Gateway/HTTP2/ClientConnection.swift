@@ -1,234 +1,218 @@
 import HTTPWire
 import NIOCore
-import NIOHTTP2
 
-/// A client's HTTP/2 connection: its settings, its idle time, its end. Its requests are streams, each with a
-/// `ClientHandler` of its own.
+/// A client's HTTP/2 connection: frames in, frames out. Its requests are streams, each with a `ClientHandler` of its own.
 final class ClientConnection: ChannelInboundHandler, WorkerLink {
-    typealias InboundIn = HTTP2Frame
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
-    private let worker: Worker
-    private let end: ConnectionEnd
-    private(set) var deadline: UInt64 = 0
-    private var context: ChannelHandlerContext?
-    private var streams = 0
-    private var isEnding = false
-    private var malformed = 0
-    private var hasEnded = false
+    let worker: Worker
+    let transport: ClientTransport
+    var session: HTTP2Session
+    var streams = OpenStreams()
+    /// Handlers of streams that ended well, for those that come.
+    var spares: [ClientHandler] = []
+    private(set) var context: ChannelHandlerContext?
     /// What its streams say about the client.
     private var peer: ClientPeer?
-    private var taking = TakingWatch()
-    /// The next deadline is for a look at what the client has taken.
-    private var isWatching = false
+    private var pending: ByteBuffer
+    var isReading = false
 
-    private init(worker: Worker) {
+    // Output
+    private(set) var isWritable = true
+    /// Bytes written so far.
+    var written = 0
+    /// Streams with data that waits for room.
+    var queued: [ClientStream] = []
+    /// Streams that are over, and whose handlers have not been told.
+    var over: [ClientStream] = []
+    var isTurnDue = false
+    /// Made once, and not for each turn.
+    var turnTask: (@Sendable () -> Void)?
+    /// What the kernel has taken leaves its memory to what comes next.
+    var outgoing: ByteBuffer
+
+    // Its end
+    var deadline: UInt64 = 0
+    var taking = TakingWatch()
+    /// The next deadline is for a look at what the client has taken.
+    var isWatching = false
+    /// Nothing new is begun.
+    var isEnding = false
+    /// It has been told which streams are the last ones.
+    var refusesNew = false
+    /// Nothing more is read or answered.
+    private(set) var isOver = false
+
+    private init(worker: Worker, isEncrypted: Bool) {
         self.worker = worker
-        end = ConnectionEnd(linger: .nanoseconds(Int64(worker.timers.linger)))
+        transport = ClientTransport(isEncrypted: isEncrypted, isStream: true)
+        var settings = HTTP2Settings()
+        settings.streams = worker.configuration.limits.streams
+        session = HTTP2Session(settings, now: worker.coarseNow)
+        pending = worker.empty
+        outgoing = worker.empty
     }
 
     /// Makes an HTTP/2 connection of a channel that has no handlers but those of TLS.
     static func configure(_ channel: any Channel, worker: Worker, isEncrypted: Bool) throws {
-        let connection = ClientConnection(worker: worker)
-        let bound = NIOLoopBound(connection, eventLoop: channel.eventLoop)
-        let lifetime = NIOHTTP2ServerConnectionManagementHandler(
-            eventLoop: channel.eventLoop,
-            configuration: .init(maxIdleTime: nil, maxAge: nil, maxGraceTime: nil, keepalive: nil))
-        let multiplexer = NIOHTTP2Handler(
-            mode: .server, eventLoop: channel.eventLoop,
-            connectionConfiguration: HTTP2Settings.client(streams: worker.configuration.limits.streams),
-            streamConfiguration: HTTP2Settings.stream, streamDelegate: lifetime.http2StreamDelegate
-        ) { channel in
-            channel.eventLoop.makeCompletedFuture { try bound.value.begin(channel, isEncrypted: isEncrypted) }
-        }
-        try channel.pipeline.syncOperations.addHandlers([connection.end, multiplexer, lifetime, connection])
-    }
-
-    private func begin(_ channel: any Channel, isEncrypted: Bool) throws {
-        let transport = ClientTransport(isEncrypted: isEncrypted, isStream: true)
-        let peer = self.peer ?? worker.peer(of: channel, transport)
-        self.peer = peer
-        let client = ClientHandler(worker: worker, transport: transport, client: peer)
-        try channel.pipeline.syncOperations.addHandlers([ClientStream(client: client, connection: self), client])
-        streams += 1
-        if !isWatching { deadline = 0 }
-        let bound = NIOLoopBound(self, eventLoop: channel.eventLoop)
-        channel.closeFuture.whenComplete { _ in bound.value.streamEnded() }
-    }
-
-    /// Counts a malformed head. False: it was one too many, and the connection ends.
-    func bears(_: WireError) -> Bool {
-        malformed += 1
-        if malformed <= HTTP2Settings.mostMalformed { return true }
-        guard !end.hasFailed, let context else { return false }
-        let goodbye = HTTP2Frame.FramePayload.goAway(
-            lastStreamID: .rootStream, errorCode: .enhanceYourCalm, opaqueData: nil)
-        context.writeAndFlush(NIOAny(HTTP2Frame(streamID: .rootStream, payload: goodbye)), promise: nil)
-        endOnce(context)
-        return false
-    }
-
-    /// Closed twice, the end would not wait for the client to read the goodbye.
-    private func endOnce(_ context: ChannelHandlerContext) {
-        if hasEnded { return }
-        hasEnded = true
-        context.close(promise: nil)
-    }
-
-    private func streamEnded() {
-        streams -= 1
-        if streams == 0 { watchTaking() }
-    }
-
-    private func wait(_ span: UInt64) { deadline = span == 0 ? 0 : worker.coarseNow &+ span }
-
-    /// From now on the client must take what was written for it, whichever stream it is of.
-    private func watchTaking() {
-        guard !isWatching else { return }
-        isWatching = true
-        taking.forget()
-        wait(worker.timers.tick)
+        try channel.pipeline.syncOperations.addHandler(ClientConnection(worker: worker, isEncrypted: isEncrypted))
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        let bound = NIOLoopBound(self, eventLoop: worker.loop)
+        turnTask = { if bound.value.isTurnDue { bound.value.turn() } }
         worker.add(self)
         wait(worker.timers.header)
-        let increment = HTTP2Settings.connectionWindow - 65_535
-        let frame = HTTP2Frame(streamID: .rootStream, payload: .windowUpdate(windowSizeIncrement: increment))
-        context.writeAndFlush(NIOAny(frame), promise: nil)
+        wake()
         if worker.isDraining { drain() }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
+        closed()
         self.context = nil
-        worker.remove(self)
+        turnTask = nil
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        worker.remove(self)
+        closed()
         context.fireChannelInactive()
     }
 
-    /// Whoever says goodbye opens no further stream; the streams that are open finish.
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .goAway = unwrapInboundIn(data).payload { drain() }
+    /// Whatever its streams held is returned.
+    private func closed() {
+        isOver = true
+        deadline = 0
+        worker.remove(self)
+        closeStreams()
     }
+
+    private func closeStreams() {
+        let open = streams
+        streams = OpenStreams()
+        for stream in open { stream.closed() }
+        spares = []
+    }
+
+    // MARK: Input
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if isOver { return }
+        var bytes = unwrapInboundIn(data)
+        if pending.readableBytes == 0 { pending = bytes } else { pending.writeBuffer(&bytes) }
+        isReading = true
+        session.now = worker.coarseNow
+        readFrames()
+        pending.keepOnlyReadable(worker.empty)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        isReading = false
+        turn()
+    }
+
+    private func readFrames() {
+        while !isOver {
+            var at = 0
+            let event: Result<HTTP2Session.Event?, HTTP2Error> = pending.withUnsafeReadableBytes { bytes in
+                do throws(HTTP2Error) { return .success(try session.next(bytes, &at)) } catch {
+                    return .failure(error)
+                }
+            }
+            guard case .success(let event?) = event else {
+                pending.moveReaderIndex(forwardBy: at)
+                // A broken rule of the connection is answered with GOAWAY, and then it ends (RFC 9113 5.4.1).
+                if case .failure(let error) = event { end(error.code) }
+                return
+            }
+            handle(event)
+            pending.moveReaderIndex(forwardBy: at)
+        }
+    }
+
+    private func handle(_ event: HTTP2Session.Event) {
+        switch event {
+        case .request(let id, let block, _): begin(id, block)
+        case .data(let id, let range, let ends):
+            let bytes = pending.getSlice(at: pending.readerIndex + range.lowerBound, length: range.count)
+            streams[id]?.receive(bytes ?? worker.empty, ends: ends)
+        case .trailers(let id): streams[id]?.receive(trailers: ByteBuffer(bytes: session.text.bytes))
+        case .reset(let id):
+            guard let stream = streams.remove(id) else { return }
+            stream.closed()
+            streamEnded()
+        // What waits is looked at in the next turn, which follows at once.
+        case .window: break
+        // Whoever says goodbye opens no further stream; the streams that are open finish.
+        case .goodbye:
+            drain()
+            refuseNew()
+        case .pong(let content): if content == Self.lastCall { refuseNew() }
+        }
+    }
+
+    private func begin(_ id: UInt32, _ block: RequestBlock) {
+        guard let context else { return }
+        let peer = self.peer ?? worker.peer(of: context.channel, transport)
+        self.peer = peer
+        if !isWatching { deadline = 0 }
+        let client = spares.popLast() ?? ClientHandler(worker: worker, transport: transport, client: peer)
+        let stream = ClientStream(id, block, client: client, connection: self)
+        streams.append(stream)
+        stream.begin(block)
+    }
+
+    /// The head that has just come, in memory that is free again when it has been read.
+    func requestText() -> ByteBuffer {
+        worker.text.clear(minimumCapacity: 1024)
+        worker.text.writeBytes(session.text.bytes)
+        return worker.text
+    }
+
+    static let mostSpares = 16
+
+    /// Nobody has asked for long.
+    func forgetSpares() { spares = [] }
 
     /// The client sends nothing more: without an end of its own, no request of this connection can be told from a lost one.
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .inputClosed? = event as? ChannelEvent { return abort() }
+        if case .inputClosed? = event as? ChannelEvent { return isOver ? context.close(promise: nil) : abort() }
         context.fireUserInboundEventTriggered(event)
     }
 
-    /// A broken rule of the connection has been answered with GOAWAY: what follows is the end of the connection, when
-    /// that frame has left (RFC 9113 5.4.1). Errors of single streams stay in their channels.
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if end.hasFailed {
-            endOnce(context)
-        } else if error is NIOHTTP2Errors.UnableToSerializeFrame {
-            // What could not be written is in our encoder's table and not in the client's: no later head would be right.
-            abort()
-        } else if error is IOError || error is ChannelError {
-            context.close(promise: nil)
-        }
-    }
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if !context.channel.isWritable { watchTaking() }
+        isWritable = context.channel.isWritable
+        if isWritable { wake() } else { watchTaking() }
         context.fireChannelWritabilityChanged()
     }
 
-    /// False: the client owes nothing but its own silence.
-    private func expireTaking(_ context: ChannelHandlerContext) -> Bool {
-        let verdict = taking.look(
-            written: end.written, owed: context.unacknowledged, now: worker.coarseNow, span: worker.timers.bodyIdle,
-            rate: worker.configuration.limits.minimumRate)
-        switch verdict {
-        case .owedNothing:
-            guard isWatching else { return false }
-            isWatching = false
-            if streams == 0 { wait(isEnding ? worker.timers.linger : worker.timers.keepAlive) }
-        case .keepsUp:
-            isWatching = true
-            deadline = taking.end
-        case .tooSlow:
-            end.cut()
-            context.resetsWhenClosed()
-            context.closeUnderTLS()
-        }
-        return true
+    // MARK: The end
+
+    /// Says goodbye, and closes when that has left. What the client still sends is dropped for a while: a socket closed over
+    /// unread bytes makes the client's kernel throw the goodbye away.
+    func end(_ code: HTTP2ErrorCode) {
+        guard !isOver, let context else { return }
+        session.sayGoodbye(code, isLast: true)
+        moveOut(context)
+        context.flush()
+        closeStreams()
+        leave()
     }
 
-    /// Idle for long, or asked to end and not gone: then it is cut off.
-    func expire() {
+    /// Everything has been said.
+    func leave() {
+        guard !isOver, let context else { return }
+        isOver = true
         deadline = 0
-        if let context, expireTaking(context) { return }
-        if isEnding || streams > 0 { return abort() }
-        drain()
-        wait(worker.timers.linger)
-    }
-
-    func drain() {
-        guard !isEnding, let context else { return }
-        isEnding = true
-        context.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
-        guard streams == 0 else { return }
-        isWatching = false
-        wait(worker.timers.linger)
+        context.close(mode: .output, promise: nil)
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        worker.loop.scheduleTask(in: .nanoseconds(Int64(worker.timers.linger))) { bound.value.close(promise: nil) }
     }
 
     func abort() {
-        end.cut()
         context?.close(promise: nil)
-    }
-}
-
-/// What clients may do on one connection.
-enum HTTP2Settings {
-    static let connectionWindow = 1 << 20
-    /// Heads are sent in one frame of at most 16 KiB; this much fits however it is encoded, but for exotic text.
-    static let largestHead = 12 * 1024
-    /// On one connection, before it ends.
-    static let mostMalformed = 200
-
-    /// For connections to machines. What they may do is bounded by what clients ask of them.
-    static var machine: NIOHTTP2Handler.ConnectionConfiguration {
-        var configuration = connection(streams: 0)
-        configuration.initialSettings.append(HTTP2Setting(parameter: .enablePush, value: 0))
-        configuration.initialSettings.removeAll { $0.parameter == .maxConcurrentStreams }
-        return configuration
-    }
-
-    /// For connections of clients. Their heads are judged by `RequestTranslation`, and what goes to them by HTTPWire: once.
-    static func client(streams: Int) -> NIOHTTP2Handler.ConnectionConfiguration {
-        var configuration = connection(streams: streams)
-        configuration.headerBlockValidation = .disabled
-        return configuration
-    }
-
-    private static func connection(streams: Int) -> NIOHTTP2Handler.ConnectionConfiguration {
-        var configuration = NIOHTTP2Handler.ConnectionConfiguration()
-        configuration.initialSettings = [
-            HTTP2Setting(parameter: .maxConcurrentStreams, value: streams),
-            HTTP2Setting(parameter: .initialWindowSize, value: 65_535),
-            HTTP2Setting(parameter: .maxHeaderListSize, value: 16 * 1024),
-        ]
-        configuration.targetWindowSize = connectionWindow
-        configuration.maximumConnectionGlitches = mostMalformed
-        // What is in flight for a stream that was reset must not end the connection, however many are reset at once.
-        configuration.maximumRecentlyResetStreams = 2048
-        // gRPC measures bandwidth with pings, one for each round trip of a busy connection.
-        configuration.controlFrameRateLimit.maximumCount = 500
-        configuration.controlFrameRateLimit.windowLength = .seconds(1)
-        return configuration
-    }
-
-    static var stream: NIOHTTP2Handler.StreamConfiguration {
-        var configuration = NIOHTTP2Handler.StreamConfiguration()
-        configuration.targetWindowSize = 65_535
-        // The gap is what a client must take in one time-out so as not to be let go.
-        configuration.outboundBufferSizeHighWatermark = 64 * 1024
-        configuration.outboundBufferSizeLowWatermark = 56 * 1024
-        return configuration
     }
 }

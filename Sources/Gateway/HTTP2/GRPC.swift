@@ -1,35 +1,38 @@
-import NIOHPACK
+import HTTPWire
+import NIOCore
 
 /// What a gateway says to callers of gRPC, who look for the outcome in trailers and not in the HTTP status.
 enum GRPC {
-    /// `application/grpc` and its subtypes, but not gRPC-Web, which has trailers of its own in the body.
-    static func isContentType(_ value: String) -> Bool {
-        let prefix = "application/grpc".utf8
-        guard value.utf8.starts(with: prefix) else { return false }
-        let next = value.utf8.dropFirst(prefix.count).first
-        return next == nil || next == 0x2b || next == 0x3b
-    }
-
-    /// A failure before any response, as the only head of the stream.
-    static func failure(_ lines: MessageLines) -> HPACKHeaders {
-        var headers: HPACKHeaders = [":status": "200", "content-type": "application/grpc"]
-        let reason = lines["x-fcctl-error"] ?? "unavailable"
-        headers.add(name: "grpc-status", value: "\(code(lines.status))", indexing: .nonIndexable)
-        headers.add(name: "grpc-message", value: "fcctl: \(reason)", indexing: .nonIndexable)
-        for (name, value) in lines.fields {
-            switch name {
-            case "x-fcctl-error", "proxy-status", "x-request-id", "retry-after", "date":
-                headers.add(name: name, value: value, indexing: .nonIndexable)
-            default: break
+    /// A failure of the gateway's own before any response, as the only head of the stream; `head` is what it says to others.
+    /// Nil: it is an answer of the app.
+    static func failure(_ head: ByteBuffer) -> ByteBuffer? {
+        let lines = head.withUnsafeReadableBytes { ResponseLines($0) }
+        guard lines.isFailure, lines.status >= 400 else { return nil }
+        var out = ByteBuffer()
+        var reason = "unavailable"
+        var others = ""
+        head.withUnsafeReadableBytes { bytes in
+            var lines = HeadLines(bytes)
+            while let (name, value) = lines.next() {
+                let text = String(decoding: bytes[value], as: UTF8.self)
+                let name = String(decoding: bytes[name], as: UTF8.self).lowercased()
+                switch name {
+                case "x-fcctl-error": reason = text
+                case "proxy-status", "x-request-id", "retry-after", "date": break
+                default: continue
+                }
+                others += "\(name): \(text)\r\n"
             }
         }
-        return headers
+        out.writeString("HTTP/1.1 200 \r\ncontent-type: application/grpc\r\n")
+        out.writeString("grpc-status: \(code(lines.status))\r\ngrpc-message: fcctl: \(reason)\r\n\(others)\r\n")
+        return out
     }
 
-    /// A failure after the response began.
-    static var brokenOff: HPACKHeaders {
-        ["grpc-status": "14", "grpc-message": "fcctl: the instance closed the connection before the call was over"]
-    }
+    /// A failure after the response began, as a last chunk.
+    static let brokenOff = ByteBuffer(
+        string: "0\r\ngrpc-status: 14\r\n"
+            + "grpc-message: fcctl: the instance closed the connection before the call was over\r\n\r\n")
 
     /// The table of gRPC's own mapping from HTTP statuses; 504 is the gateway's patience, not the caller's deadline.
     private static func code(_ status: Int) -> Int {

@@ -36,8 +36,8 @@ final class MachineLink: ChannelInboundHandler {
     func configure(_ channel: any Channel) throws {
         if isRetired { throw UpstreamError.notRunning }
         let handler = NIOHTTP2Handler(
-            mode: .client, eventLoop: channel.eventLoop, connectionConfiguration: HTTP2Settings.machine,
-            streamConfiguration: HTTP2Settings.stream
+            mode: .client, eventLoop: channel.eventLoop, connectionConfiguration: MachineLinkSettings.connection,
+            streamConfiguration: MachineLinkSettings.stream
         ) { channel in
             // Nothing was asked that a machine could push.
             channel.close()

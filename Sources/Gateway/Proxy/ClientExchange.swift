@@ -27,7 +27,7 @@ extension ClientHandler {
         if let limit = worker.configuration.limits.body, case .length(let length) = head.framing, length > limit {
             return fail(.malformed(.bodyTooLarge), closes: true)
         }
-        if worker.upstreams.mayRefuse, head.length > HTTP2Settings.largestHead {
+        if worker.upstreams.mayRefuse, head.length > MachineLinkSettings.largestHead {
             return fail(.malformed(.headTooLarge), closes: true)
         }
         if let admin { return answer(admin) }

@@ -33,7 +33,10 @@ final class ClientHandler: ChannelDuplexHandler {
     let worker: Worker
     /// What carries the requests: a connection of its own, encrypted or not, or a stream of a shared one.
     let transport: ClientTransport
+    /// The connection's place in its channel; nil for a stream.
     var context: ChannelHandlerContext?
+    /// What stands for the connection, where that is shared.
+    private(set) var stream: ClientStream?
     /// Place in the worker's list.
     var index = -1
     private(set) var peer = stranger
@@ -127,6 +130,28 @@ final class ClientHandler: ChannelDuplexHandler {
 
     func channelActive(context: ChannelHandlerContext) { begin(context) }
 
+    /// The request comes by a stream, which says so when it has ended.
+    func begin(on stream: ClientStream) {
+        self.stream = stream
+        worker.add(self)
+        if worker.isDraining { drain() }
+    }
+
+    func streamClosed() {
+        closed()
+        stream = nil
+    }
+
+    /// The stream has ended. True: all is said, and this handler may have another one.
+    func rest() -> Bool {
+        guard phase == .head, pending.readableBytes == 0, partial == nil else { return false }
+        stream = nil
+        (timer, deadline, lastMoment) = (.none, 0, 0)
+        (isReadHeld, isWritable, isPatient) = (false, true, false)
+        worker.remove(self)
+        return true
+    }
+
     private func begin(_ context: ChannelHandlerContext) {
         guard index < 0, phase == .head else { return }
         if peer === Self.stranger {
@@ -153,14 +178,13 @@ final class ClientHandler: ChannelDuplexHandler {
 
     /// Answers what never became a request.
     func refuse(_ failure: ProxyFailure) {
-        began = Worker.now()
-        worker.identifiers.next(into: &requestID)
-        beginNote()
+        noteMalformed()
         fail(failure, closes: true)
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let buffer = unwrapInboundIn(data)
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { receive(unwrapInboundIn(data)) }
+
+    func receive(_ buffer: ByteBuffer) {
         switch phase {
         case .head, .exchange:
             if pending.readableBytes == 0 {
@@ -193,17 +217,17 @@ final class ClientHandler: ChannelDuplexHandler {
     }
 
     func resumeReading() {
-        guard isReadHeld, mayRead, let context else { return }
+        guard isReadHeld, mayRead else { return }
         isReadHeld = false
-        context.read()
+        if let stream { stream.deliver() } else { context?.read() }
     }
 
     var takesMore: Bool { isWritable && !isBehind }
 
     /// Call after a flush within a response. The channel's own mark lets a hundred kilobytes wait, and streams are many.
     func stallIfBehind() {
-        // A stream of HTTP/2 has a window of its own, and its channel no such option.
-        guard !isBehind, !transport.isStream, let context else { return }
+        // A stream of HTTP/2 has a window of its own.
+        guard !isBehind, let context else { return }
         // A channel that cannot tell has taken everything.
         let waiting = (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
         guard waiting > 0 else { return }
@@ -219,7 +243,7 @@ final class ClientHandler: ChannelDuplexHandler {
         }
     }
 
-    private func takesAgain() {
+    func takesAgain() {
         if phase == .exchange, stage == .responding { progressed() }
         if phase == .head { processInput() }
         upstream?.resumeReading()

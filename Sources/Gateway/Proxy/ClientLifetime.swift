@@ -59,7 +59,7 @@ extension ClientHandler {
 
     private func expireResponse() {
         // Where the streams' connection holds them all back, that is judged as a whole.
-        if transport.isStream, !takesMore, context?.channel.parent?.isWritable == false { return progressed() }
+        if let stream, !takesMore, !stream.connection.isWritable { return progressed() }
         story.note(takesMore ? .silentResponse : .slowClient)
         if takesMore { endLease(.upstreamFailed) }
         abort()
@@ -77,6 +77,15 @@ extension ClientHandler {
         }
     }
 
+    /// The rest of a response that has come to its end goes on waiting for a client that takes it.
+    func renewTail() {
+        switch phase {
+        case .head: arm(.keepAlive, worker.timers.keepAlive)
+        case .closing: arm(.linger, worker.timers.bodyIdle)
+        default: break
+        }
+    }
+
     /// From now on the client must take what was written for it. Most have done so before anyone looks.
     func watchTaking() {
         taking.forget()
@@ -84,7 +93,7 @@ extension ClientHandler {
     }
 
     private func expireTaking() {
-        guard let context, !transport.isStream else { return abort() }
+        guard let context else { return abort() }
         let verdict = taking.look(
             written: writtenBytes, owed: context.unacknowledged, now: worker.coarseNow, span: worker.timers.bodyIdle,
             rate: worker.configuration.limits.minimumRate)

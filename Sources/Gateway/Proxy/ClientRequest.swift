@@ -21,7 +21,7 @@ extension ClientHandler {
         }
         isProcessing = false
         upstream?.flushIfNeeded()
-        keepPending()
+        pending.keepOnlyReadable(worker.empty)
         if isInputClosed { endOfInput() }
     }
 
@@ -29,18 +29,6 @@ extension ClientHandler {
     var isHoldingBody: Bool {
         (stage == .acquiring || stage == .connecting)
             && requestBytes.readableBytes >= worker.configuration.limits.replay
-    }
-
-    /// The receive buffer goes back to the loop: only what is left of it is kept.
-    private func keepPending() {
-        let count = pending.readableBytes
-        if count == 0 {
-            pending = worker.empty
-        } else if pending.readerIndex > 0 || pending.storageCapacity > 2 * count + 1024 {
-            var copy = ByteBufferAllocator().buffer(capacity: count)
-            copy.writeImmutableBuffer(pending)
-            pending = copy
-        }
     }
 
     /// False when the head is not whole yet.

@@ -8,11 +8,11 @@ extension ClientHandler {
     @inline(__always)
     func write(_ buffer: ByteBuffer) {
         writtenBytes += buffer.readableBytes
-        context?.write(wrapOutboundOut(buffer), promise: nil)
+        if let stream { stream.write(buffer) } else { context?.write(wrapOutboundOut(buffer), promise: nil) }
     }
 
     @inline(__always)
-    func flush() { context?.flush() }
+    func flush() { if stream == nil { context?.flush() } }
 
     /// A head from the machine that is not the final one. False when there were too many.
     func informational(_ response: ResponseHead, _ bytes: UnsafeRawBufferPointer, _ fields: HeadFields) -> Bool {
@@ -148,17 +148,22 @@ extension ClientHandler {
     /// Closes once everything written has left. What the client still sends is read and dropped for a while, because
     /// closing on unread bytes would make its kernel throw the response away.
     func closeAfterFlush() {
-        guard phase != .closed, let context else { return }
+        guard phase != .closed else { return }
         let lingers = !isRequestDone || pending.readableBytes > 0 || head.length == 0
         phase = .closing
         pending = worker.empty
-        if transport.isStream { arm(.linger, worker.timers.bodyIdle) } else { watchTaking() }
+        if let stream {
+            arm(.linger, worker.timers.bodyIdle)
+            return stream.finish()
+        }
+        guard let context else { return }
+        watchTaking()
         let bound = NIOLoopBound(self, eventLoop: worker.loop)
         context.writeAndFlush(wrapOutboundOut(worker.empty)).whenComplete { _ in
             let client = bound.value
             guard client.phase == .closing, let context = client.context else { return }
             // What a closed socket leaves to the kernel is watched by nobody.
-            let isOwed = !client.transport.isStream && context.unacknowledged > 0
+            let isOwed = context.unacknowledged > 0
             if lingers || isOwed, !client.isInputClosed {
                 client.arm(.linger, client.worker.timers.linger)
                 context.close(mode: .output, promise: nil)
@@ -172,8 +177,10 @@ extension ClientHandler {
     /// Breaks off, so that the client sees that something is missing. With a body that ends with the connection only a reset
     /// tells a broken response from a whole one, and only a reset takes back what the kernel holds for a client.
     func abort(resets: Bool = false) {
-        guard phase != .closed, let context else { return }
+        guard phase != .closed else { return }
         release(.aborted)
+        if let stream { return stream.cut() }
+        guard let context else { return }
         if resets {
             context.resetsWhenClosed()
             if transport.isEncrypted { return context.closeUnderTLS() }

@@ -19,6 +19,8 @@ final class Worker {
 
     /// Where heads and small bodies are put together. Free again as soon as a write has reached the kernel.
     var out: ByteBuffer
+    /// Where the text of a request's head is, if it came by HTTP/2.
+    var text: ByteBuffer
     let empty = ByteBuffer()
     var fields = HeadFields()
     let additions = ResponseAdditions()
@@ -54,6 +56,7 @@ final class Worker {
             idle: timers.upstreamIdle, connect: configuration.timeouts.connect,
             speaks: configuration.appProtocol)
         out = ByteBufferAllocator().buffer(capacity: 4096)
+        text = empty
         coarseNow = Self.now()
         additions.showsLatency = configuration.instanceHeaders == .all
         additions.date = DateLine.make()

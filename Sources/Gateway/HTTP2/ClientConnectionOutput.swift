@@ -1,0 +1,76 @@
+import HTTPWire
+import NIOCore
+
+/// What a client's HTTP/2 connection sends: all that its streams say in one turn of the loop, in one write.
+extension ClientConnection {
+    /// What the streams say in one turn of the loop leaves in one write: together they cost one system call, one by one
+    /// as many as there are streams.
+    func wake() {
+        if isTurnDue || isReading { return }
+        isTurnDue = true
+        // Runs before the loop waits for events again.
+        if let turnTask { worker.loop.execute(turnTask) }
+    }
+
+    func turn() {
+        isTurnDue = false
+        guard let context else { return }
+        if !queued.isEmpty { pump() }
+        moveOut(context)
+        context.flush()
+        while let stream = over.popLast() {
+            guard streams.remove(stream.id) != nil else { continue }
+            if let spare = stream.ended(), spares.count < Self.mostSpares, !isEnding { spares.append(spare) }
+            streamEnded()
+        }
+        if refusesNew, streams.isEmpty { leave() }
+    }
+
+    /// One frame of each stream that waits, in turns, while there is room.
+    private func pump() {
+        var isMoving = true
+        while isMoving, isWritable {
+            isMoving = false
+            for stream in queued where stream.sendQueued() { isMoving = true }
+        }
+        let looked = queued
+        queued.removeAll { !$0.isWaiting }
+        for stream in looked { stream.isQueued = stream.isWaiting }
+        // They may write at once.
+        for stream in looked { stream.relieve() }
+    }
+
+    /// Data for a stream, for which there is room.
+    func send(_ bytes: ByteBuffer, ends: Bool, on id: UInt32) {
+        session.beginData(bytes.readableBytes, ends: ends, on: id)
+        guard let context else { return }
+        // Encrypted, every write is a record; and below this size two more writes cost more than a copy.
+        if transport.isEncrypted || bytes.readableBytes < 8 * 1024 {
+            bytes.withUnsafeReadableBytes { session.out.append($0) }
+            if session.out.bytes.count >= 64 * 1024 { moveOut(context) }
+        } else {
+            moveOut(context)
+            written += bytes.readableBytes
+            context.write(wrapOutboundOut(bytes), promise: nil)
+        }
+        wake()
+    }
+
+    func moveOut(_ context: ChannelHandlerContext) {
+        if session.out.isEmpty { return }
+        outgoing.clear(minimumCapacity: 2048)
+        outgoing.writeBytes(session.out.bytes)
+        session.out.clear()
+        written += outgoing.readableBytes
+        context.write(wrapOutboundOut(outgoing), promise: nil)
+        if outgoing.storageCapacity > Self.mostKept { outgoing = worker.empty }
+    }
+
+    /// Its last frame has been written, or a reset.
+    func isOver(_ stream: ClientStream) {
+        over.append(stream)
+        wake()
+    }
+
+    private static let mostKept = 16 * 1024
+}
