@@ -8,7 +8,7 @@ package enum FieldName: UInt8, Sendable {
     /// Any further X-Forwarded-* name.
     case forwardedOther
     case forwarded, realIP, requestID, via, maxForwards
-    /// X-Instance-*, X-Latency-Ms, X-Start-Type: only the gateway says these.
+    /// X-Instance-*, X-Latency-Ms, X-Start-Type, X-Fcctl-Error: only the gateway says these.
     case instance
     case accept, authorization, date
     case traceParent, traceState, idempotencyKey
@@ -61,6 +61,7 @@ package enum FieldName: UInt8, Sendable {
             if matches("x-latency-ms") || matches("x-start-type") { return .instance }
         case 13:
             if matches("authorization") { return .authorization }
+            if matches("x-fcctl-error") { return .instance }
         case 14:
             if matches("content-length") { return .contentLength }
             if matches("http2-settings") { return .hopByHop }

@@ -171,6 +171,17 @@ enum HTTP2Corpus {
             "a body longer than its length", "8.1.1",
             [.headers(h2("POST", "/", [("content-length", "2")]), flags: 4), .data("abc")], .resets(1)),
         HTTP2Case(
+            "more than a length of many zeros", "8.1.1",
+            [
+                .headers(h2("POST", "/", [("content-length", String(repeating: "0", count: 20))]), flags: 4),
+                .data("GET /smuggled HTTP/1.1\r\nhost: app\r\n\r\n"),
+            ], .resets(1)),
+        HTTP2Case(
+            "a length that cannot be counted to", "8.1.1",
+            [
+                .headers(h2("POST", "/", [("content-length", "99999999999999999999")]), flags: 4), .data("abc"),
+            ], .refuses(400)),
+        HTTP2Case(
             "no body where a length was said", "8.1.1", [.headers(h2("POST", "/", [("content-length", "4")]))],
             .resets(1)),
         HTTP2Case(
@@ -260,6 +271,12 @@ enum HTTP2Corpus {
             (0..<400).flatMap { index in
                 let stream = UInt32(index * 2 + 1)
                 return [RawFrame.headers(h2("POST"), stream: stream, flags: 4), .reset(stream: stream)]
+            }, .ends([11])),
+        HTTP2Case(
+            "provoked resets without end", "10.5 (CVE-2025-8671)",
+            (0..<400).flatMap { index in
+                let stream = UInt32(index * 2 + 1)
+                return [RawFrame.headers(h2(), stream: stream), .windowUpdate(stream: stream, by: 0)]
             }, .ends([11])),
         HTTP2Case(
             "CONTINUATION without end", "10.5 (CVE-2024-27316)",

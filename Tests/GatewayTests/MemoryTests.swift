@@ -51,7 +51,7 @@ import Testing
                 for socket in sockets { socket.close() }
                 // What the kernels still move on their own counts as progress for a while.
                 var isAtRest = false
-                for _ in 0..<6 where !isAtRest { isAtRest = try await fixture.isAtRest() }
+                for _ in 0..<18 where !isAtRest { isAtRest = try await fixture.isAtRest() }
                 #expect(isAtRest, "\(fixture.pool.status())")
             }
         }
@@ -99,6 +99,39 @@ import Testing
             #expect(growth < 4 << 20)
             _ = try await client.keepReading(1 << 20, limit: taken + left)
             #expect(client.received >= taken + left)
+        }
+    }
+
+    @Test func `a client of HTTP 2 that asks for ever and reads nothing does not fill memory`() async throws {
+        let cookie = String(repeating: "~", count: 4000)
+        try await withGateway { _, _ in
+            [.send("HTTP/1.1 204 No Content\r\nSet-Cookie: \(cookie)\r\n\r\n")]
+        } configure: { gateway, pool in
+            pool.concurrency = 100
+        } _: { fixture in
+            let before = residentBytes()
+            let socket = try SilentClient(port: fixture.port, request: FrameClient.preface)
+            let requests = (0..<40_000).flatMap { RawFrame.headers(h2(), stream: UInt32($0 * 2 + 1)).bytes }
+            let all = RawFrame.settings().bytes + requests
+            var (sent, stalls) = (0, 0)
+            while sent < all.count, stalls < 100 {
+                let now = socket.offer(all, from: sent)
+                stalls = now == sent ? stalls + 1 : 0
+                sent = now
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            // Until nothing more is answered.
+            var (answered, still) = (-1, 0)
+            while still < 20 {
+                let now = fixture.pool.status().requests.total
+                still = now == answered ? still + 1 : 0
+                answered = now
+                try await Task.sleep(for: .milliseconds(50))
+            }
+            // The answers to all of them would have 160 MB.
+            #expect(residentBytes() - before < 64 << 20, "after \(sent) bytes")
+            socket.close()
+            #expect(try await fixture.isAtRest())
         }
     }
 

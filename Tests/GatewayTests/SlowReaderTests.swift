@@ -103,6 +103,22 @@ import Testing
         }
     }
 
+    @Test func `a drain waits for a slow client of HTTP 2 to take its last response`() async throws {
+        let size = 400_000
+        try await withGateway { _, _ in
+            Self.page(size)
+        } _: { fixture in
+            let frames: [RawFrame] = [.settings([(4, 1 << 30)]), .windowUpdate(stream: 0, by: 1 << 30), .headers(h2())]
+            let bytes = Array(FrameClient.preface.utf8) + frames.flatMap(\.bytes)
+            let client = try PacedClient(port: fixture.port, sending: bytes)
+            #expect(try await fixture.eventually { fixture.pool.status().requests.succeeded == 1 })
+            async let drained: Void = fixture.gateway.drain(deadline: .seconds(20))
+            _ = try await client.keepReading(2000, limit: size)
+            await drained
+            #expect(client.received >= size, "\(client.received)")
+        }
+    }
+
     @Test func `the tail of a stream is waited for as long as its client takes it`() async throws {
         let size = 60_000
         try await withGateway { _, _ in

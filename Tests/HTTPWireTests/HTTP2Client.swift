@@ -46,7 +46,7 @@ struct HTTP2Run: ~Copyable {
     init(streams: Int = 100) {
         var settings = HTTP2Settings()
         settings.streams = streams
-        session = HTTP2Session(settings, now: 1)
+        session = HTTP2Session(settings, scratch: HTTP2Scratch(), now: 1)
     }
 
     /// Shows bytes as they would come; `answer` is asked after each event.
@@ -70,7 +70,7 @@ struct HTTP2Run: ~Copyable {
             case .success(let event?):
                 var line = "\(event)"
                 switch event {
-                case .request, .trailers: line += String(decoding: session.text.bytes, as: UTF8.self)
+                case .request, .trailers: line += String(decoding: session.scratch.text.bytes, as: UTF8.self)
                 case .data(let stream, let range, let ends):
                     line = "data(\(stream), \(ends)) \(String(decoding: shown[range], as: UTF8.self))"
                 default: break
@@ -84,7 +84,7 @@ struct HTTP2Run: ~Copyable {
     /// Takes what the session has said so far.
     mutating func take() -> [SentFrame] {
         sent += Array(session.out.bytes)
-        session.out.clear()
+        session.out.release()
         defer { sent = [] }
         return SentFrame.split(sent)
     }

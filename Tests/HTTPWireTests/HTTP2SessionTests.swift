@@ -125,6 +125,28 @@ import Testing
         #expect(flood.error == .enhanceYourCalm)
     }
 
+    @Test func `a small block that unfolds into very much ends the connection`() {
+        let wide = ClientFrames.block([("x-wide", String(repeating: "a", count: 3900))], enters: true)
+        let first = ClientFrames.frame(1, 4, 1, ClientFrames.block(ClientFrames.get()) + wide)
+        var run = run(first)
+        run.session.reset(1, .none)
+        run.receive(ClientFrames.frame(1, 5, 1, Array(repeating: 0xbe, count: 16_000)))
+        #expect(run.error == .enhanceYourCalm)
+    }
+
+    @Test func `a table that was emptied in between is known to be empty`() {
+        var run = run(ClientFrames.request(1), ClientFrames.request(3))
+        respond(&run.session, "HTTP/1.1 200 OK\r\nX-App: one\r\n\r\n", toHead: true, on: 1)
+        _ = run.take()
+        func setting(_ size: UInt32) -> [UInt8] { [0, 1] + ClientFrames.number(size) }
+        run.receive(ClientFrames.frame(4, 0, 0, setting(0) + setting(4096)))
+        respond(&run.session, "HTTP/1.1 200 OK\r\nX-App: one\r\n\r\n", toHead: true, on: 3)
+        let block = run.take().filter { $0.kind == 1 }.flatMap(\.payload)
+        // Two size updates, and the field once more as a literal.
+        #expect(block.prefix(4) == [0x20, 0x3f, 0xe1, 0x1f])
+        #expect(Self.fields(block) == ":status: 200\r\nx-app: one\r\n")
+    }
+
     @Test func `resets and pings are forgiven when time has passed`() {
         var run = run()
         for round in 0..<3 {

@@ -2,21 +2,21 @@ import HTTPWire
 import NIOCore
 
 /// A client's HTTP/2 connection: frames in, frames out. Its requests are streams, each with a `ClientHandler` of its own.
-final class ClientConnection: ChannelInboundHandler, WorkerLink {
+final class ClientConnection: ChannelDuplexHandler, WorkerLink {
     typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     let worker: Worker
     let transport: ClientTransport
     var session: HTTP2Session
     var streams = OpenStreams()
-    /// Handlers of streams that ended well, for those that come.
-    var spares: [ClientHandler] = []
     private(set) var context: ChannelHandlerContext?
     /// What its streams say about the client.
     private var peer: ClientPeer?
     private var pending: ByteBuffer
     var isReading = false
+    private var isReadHeld = false
 
     // Output
     private(set) var isWritable = true
@@ -29,8 +29,6 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
     var isTurnDue = false
     /// Made once, and not for each turn.
     var turnTask: (@Sendable () -> Void)?
-    /// What the kernel has taken leaves its memory to what comes next.
-    var outgoing: ByteBuffer
 
     // Its end
     var deadline: UInt64 = 0
@@ -49,9 +47,8 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
         transport = ClientTransport(isEncrypted: isEncrypted, isStream: true)
         var settings = HTTP2Settings()
         settings.streams = worker.configuration.limits.streams
-        session = HTTP2Session(settings, now: worker.coarseNow)
+        session = HTTP2Session(settings, scratch: worker.scratch, now: worker.coarseNow)
         pending = worker.empty
-        outgoing = worker.empty
     }
 
     /// Makes an HTTP/2 connection of a channel that has no handlers but those of TLS.
@@ -92,7 +89,6 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
         let open = streams
         streams = OpenStreams()
         for stream in open { stream.closed() }
-        spares = []
     }
 
     // MARK: Input
@@ -105,6 +101,11 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
         session.now = worker.coarseNow
         readFrames()
         pending.keepOnlyReadable(worker.empty)
+    }
+
+    /// Answers without a body need no window: whoever asks and takes nothing is not asked for more.
+    func read(context: ChannelHandlerContext) {
+        if isWritable { context.read() } else { isReadHeld = true }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -137,7 +138,7 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
         case .data(let id, let range, let ends):
             let bytes = pending.getSlice(at: pending.readerIndex + range.lowerBound, length: range.count)
             streams[id]?.receive(bytes ?? worker.empty, ends: ends)
-        case .trailers(let id): streams[id]?.receive(trailers: ByteBuffer(bytes: session.text.bytes))
+        case .trailers(let id): streams[id]?.receive(trailers: ByteBuffer(bytes: session.scratch.text.bytes))
         case .reset(let id):
             guard let stream = streams.remove(id) else { return }
             stream.closed()
@@ -157,8 +158,7 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
         let peer = self.peer ?? worker.peer(of: context.channel, transport)
         self.peer = peer
         if !isWatching { deadline = 0 }
-        let client = spares.popLast() ?? ClientHandler(worker: worker, transport: transport, client: peer)
-        let stream = ClientStream(id, block, client: client, connection: self)
+        let stream = ClientStream(id, block, client: worker.handler(transport, peer), connection: self)
         streams.append(stream)
         stream.begin(block)
     }
@@ -166,26 +166,35 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
     /// The head that has just come, in memory that is free again when it has been read.
     func requestText() -> ByteBuffer {
         worker.text.clear(minimumCapacity: 1024)
-        worker.text.writeBytes(session.text.bytes)
+        worker.text.writeBytes(session.scratch.text.bytes)
         return worker.text
     }
 
-    static let mostSpares = 16
-
-    /// Nobody has asked for long.
-    func forgetSpares() { spares = [] }
-
     /// The client sends nothing more: without an end of its own, no request of this connection can be told from a lost one.
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .inputClosed? = event as? ChannelEvent { return isOver ? context.close(promise: nil) : abort() }
+        if case .inputClosed? = event as? ChannelEvent { return inputClosed(context) }
         context.fireUserInboundEventTriggered(event)
+    }
+
+    private func inputClosed(_ context: ChannelHandlerContext) {
+        if isOver { return context.close(promise: nil) }
+        // Whoever has had all its answers may still be taking them.
+        if streams.isEmpty { end(.none) } else { abort() }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         isWritable = context.channel.isWritable
-        if isWritable { wake() } else { watchTaking() }
+        if isWritable {
+            wake()
+            if isReadHeld {
+                isReadHeld = false
+                context.read()
+            }
+        } else {
+            watchTaking()
+        }
         context.fireChannelWritabilityChanged()
     }
 
@@ -206,10 +215,11 @@ final class ClientConnection: ChannelInboundHandler, WorkerLink {
     func leave() {
         guard !isOver, let context else { return }
         isOver = true
-        deadline = 0
+        // Behind what still waits to be taken, for as long as it is.
         context.close(mode: .output, promise: nil)
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        worker.loop.scheduleTask(in: .nanoseconds(Int64(worker.timers.linger))) { bound.value.close(promise: nil) }
+        isWatching = true
+        taking.forget()
+        wait(worker.timers.tick)
     }
 
     func abort() {

@@ -26,8 +26,7 @@ extension ClientConnection {
         case .owedNothing:
             guard isWatching else { return false }
             isWatching = false
-            forgetSpares()
-            if streams.isEmpty { wait(isEnding ? worker.timers.linger : worker.timers.keepAlive) }
+            if streams.isEmpty { wait(isEnding || isOver ? worker.timers.linger : worker.timers.keepAlive) }
         case .keepsUp:
             isWatching = true
             // Acknowledgements come late; when the last one has, the connection is idle.
@@ -42,9 +41,10 @@ extension ClientConnection {
     /// Idle for long, or asked to end and not gone.
     func expire() {
         deadline = 0
+        if isEnding, !refusesNew, !isOver { refuseNew() }
         if let context, expireTaking(context) { return }
-        if !streams.isEmpty { return abort() }
-        // Whoever has not even said that it heard the goodbye is not waited for.
+        if isOver { return abort() }
+        guard streams.isEmpty else { return isEnding ? () : abort() }
         if isEnding { return end(.none) }
         drain()
         wait(worker.timers.linger)
@@ -58,9 +58,9 @@ extension ClientConnection {
         session.sayGoodbye(isLast: false)
         session.ping(Self.lastCall)
         wake()
-        guard streams.isEmpty else { return }
-        isWatching = false
-        wait(worker.timers.linger)
+        // Whoever has not even said that it heard the goodbye is not waited for.
+        if streams.isEmpty { isWatching = false }
+        if !isWatching { wait(worker.timers.linger) }
     }
 
     /// What pings of the drain carry.

@@ -20,7 +20,7 @@ extension ClientConnection {
         context.flush()
         while let stream = over.popLast() {
             guard streams.remove(stream.id) != nil else { continue }
-            if let spare = stream.ended(), spares.count < Self.mostSpares, !isEnding { spares.append(spare) }
+            stream.ended()
             streamEnded()
         }
         if refusesNew, streams.isEmpty { leave() }
@@ -58,12 +58,12 @@ extension ClientConnection {
 
     func moveOut(_ context: ChannelHandlerContext) {
         if session.out.isEmpty { return }
-        outgoing.clear(minimumCapacity: 2048)
-        outgoing.writeBytes(session.out.bytes)
-        session.out.clear()
-        written += outgoing.readableBytes
-        context.write(wrapOutboundOut(outgoing), promise: nil)
-        if outgoing.storageCapacity > Self.mostKept { outgoing = worker.empty }
+        let bytes = session.out.bytes
+        var buffer = context.channel.allocator.buffer(capacity: bytes.count)
+        buffer.writeBytes(bytes)
+        session.out.release()
+        written += buffer.readableBytes
+        context.write(wrapOutboundOut(buffer), promise: nil)
     }
 
     /// Its last frame has been written, or a reset.
@@ -71,6 +71,4 @@ extension ClientConnection {
         over.append(stream)
         wake()
     }
-
-    private static let mostKept = 16 * 1024
 }

@@ -131,14 +131,11 @@ final class ClientStream {
         connection.isOver(self)
     }
 
-    /// The stream is over. Returns its handler, if that is ready for another request.
-    func ended() -> ClientHandler? {
-        guard !isOver, client.rest() else {
-            closed()
-            return nil
-        }
+    /// The stream is over, and its handler serves another one if it is ready for that.
+    func ended() {
+        guard !isOver, client.rest() else { return closed() }
         isOver = true
-        return client
+        client.worker.keep(client)
     }
 
     /// The stream is over, and so is what its handler takes for a connection.

@@ -72,6 +72,7 @@ extension ClientStream {
     }
 
     private func holdBack() {
+        if tail != .max { tail = max(tail, outbound.bytes) }
         if outbound.bytes > Self.highMark { client.isWritable = false }
     }
 
@@ -96,6 +97,7 @@ extension ClientStream {
 
     /// Tells the handler what the client has taken.
     func relieve() {
+        if isEndWritten { return }
         if !client.isWritable, outbound.bytes <= Self.highMark - Self.gap {
             client.isWritable = true
             client.takesAgain()

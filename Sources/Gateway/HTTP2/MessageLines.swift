@@ -80,7 +80,7 @@ struct MessageLines {
             if line.isEmpty { break }
             guard let colon = line.first(where: { bytes[$0] == 0x3a }) else { continue }
             var value = colon + 1
-            while value < line.upperBound, bytes[value] == 0x20 { value += 1 }
+            while value < line.upperBound, bytes[value] == 0x20 || bytes[value] == 0x09 { value += 1 }
             let text = String(decoding: bytes[value..<line.upperBound], as: UTF8.self)
             fields.append((lowercased(bytes[line.lowerBound..<colon]), text))
         }

@@ -18,7 +18,11 @@ struct WaitingData {
         bytes += count
         guard count < Self.small else {
             isGathering = false
-            return pieces.append(piece)
+            guard piece.storageCapacity > 2 * count else { return pieces.append(piece) }
+            // Memory that is mostly something else's is not held for it.
+            var copy = ByteBufferAllocator().buffer(capacity: count)
+            copy.writeImmutableBuffer(piece)
+            return pieces.append(copy)
         }
         if !isGathering || pieces[pieces.count - 1].writableBytes < count {
             pieces.append(ByteBufferAllocator().buffer(capacity: 4 * Self.small))

@@ -32,7 +32,7 @@ final class ClientHandler: ChannelDuplexHandler {
 
     let worker: Worker
     /// What carries the requests: a connection of its own, encrypted or not, or a stream of a shared one.
-    let transport: ClientTransport
+    private(set) var transport: ClientTransport
     /// The connection's place in its channel; nil for a stream.
     var context: ChannelHandlerContext?
     /// What stands for the connection, where that is shared.
@@ -142,10 +142,15 @@ final class ClientHandler: ChannelDuplexHandler {
         stream = nil
     }
 
+    func belong(to client: ClientPeer, _ transport: ClientTransport) {
+        (peer, address, self.transport) = (client.lines, client.address, transport)
+    }
+
     /// The stream has ended. True: all is said, and this handler may have another one.
     func rest() -> Bool {
         guard phase == .head, pending.readableBytes == 0, partial == nil else { return false }
         stream = nil
+        forgetRequest()
         (timer, deadline, lastMoment) = (.none, 0, 0)
         (isReadHeld, isWritable, isPatient) = (false, true, false)
         worker.remove(self)

@@ -7,6 +7,10 @@ extension ClientHandler {
     /// A deadline has passed.
     func expire() {
         deadline = 0
+        // Where the connection of a stream holds all of them back, that is judged as a whole.
+        if let stream, timer == .keepAlive || timer == .linger, stream.isWaiting, !stream.connection.isWritable {
+            return arm(timer, worker.timers.bodyIdle)
+        }
         switch timer {
         case .none: break
         case .first, .tunnel: abort()
@@ -80,7 +84,9 @@ extension ClientHandler {
     /// The rest of a response that has come to its end goes on waiting for a client that takes it.
     func renewTail() {
         switch phase {
-        case .head: arm(.keepAlive, worker.timers.keepAlive)
+        case .head:
+            let span = worker.timers.keepAlive
+            arm(.keepAlive, span == 0 ? worker.timers.bodyIdle : span)
         case .closing: arm(.linger, worker.timers.bodyIdle)
         default: break
         }

@@ -133,7 +133,8 @@ extension ClientHandler {
         isRequestDone = true
         if transport.isStream {
             // The last frames may wait for their client.
-            arm(.keepAlive, worker.timers.keepAlive)
+            renewTail()
+            pending = worker.empty
         } else if worker.isDraining {
             // A client that was not told to close may ask once more, and is told then.
             timer = .keepAlive

@@ -21,6 +21,9 @@ final class Worker {
     var out: ByteBuffer
     /// Where the text of a request's head is, if it came by HTTP/2.
     var text: ByteBuffer
+    let scratch = HTTP2Scratch()
+    /// Handlers of streams that ended well, for those that come.
+    private var spares: [ClientHandler] = []
     let empty = ByteBuffer()
     var fields = HeadFields()
     let additions = ResponseAdditions()
@@ -87,6 +90,22 @@ final class Worker {
         if isDraining, isEmpty { announceDrained() }
     }
 
+    /// The handler of a new stream.
+    func handler(_ transport: ClientTransport, _ peer: ClientPeer) -> ClientHandler {
+        guard let spare = spares.popLast() else {
+            return ClientHandler(worker: self, transport: transport, client: peer)
+        }
+        spare.belong(to: peer, transport)
+        return spare
+    }
+
+    /// A handler that has no stream any more.
+    func keep(_ client: ClientHandler) {
+        if spares.count < Self.mostSpares, !isDraining { spares.append(client) }
+    }
+
+    private static let mostSpares = 256
+
     func add(_ link: any WorkerLink) { links[ObjectIdentifier(link)] = link }
 
     func remove(_ link: any WorkerLink) {
@@ -119,6 +138,7 @@ final class Worker {
     /// Lets what is in flight finish and everything else go. The promise is kept when no client is left.
     func drain(_ promise: EventLoopPromise<Void>) {
         isDraining = true
+        spares = []
         whenDrained.append(promise)
         for link in Array(links.values) { link.drain() }
         for client in Array(clients) { client.drain() }

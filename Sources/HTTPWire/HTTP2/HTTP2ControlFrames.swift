@@ -26,7 +26,9 @@ extension HTTP2Session {
         guard header.length % 6 == 0 else { throw HTTP2Error(.frameSize) }
         let before = client
         try client.read(bytes, payload)
-        if client.tableSize != before.tableSize { encoder.setTableLimit(client.tableSize) }
+        // A table that was made smaller in between has lost its entries (RFC 7541 4.2).
+        if client.leastTable < before.tableSize { encoder.setTableLimit(client.leastTable) }
+        if client.tableSize != client.leastTable { encoder.setTableLimit(client.tableSize) }
         out.append(
             FrameHeader(
                 length: 0, kind: FrameHeader.Kind.settings, flags: FrameHeader.Flag.acknowledges, stream: 0))
@@ -53,11 +55,12 @@ extension HTTP2Session {
         return nil
     }
 
-    func readGoAway(
+    mutating func readGoAway(
         _ header: FrameHeader, _ bytes: UnsafeRawBufferPointer, _ payload: Range<Int>
     ) throws(HTTP2Error) -> Event? {
         guard header.stream == 0 else { throw HTTP2Error(.protocolError) }
         guard header.length >= 8 else { throw HTTP2Error(.frameSize) }
+        try controls.note(now: now)
         return .goodbye
     }
 
@@ -90,13 +93,14 @@ extension HTTP2Session {
         }
         guard isKnown(header.stream) else { throw HTTP2Error(.protocolError) }
         guard let place = streams.place(of: header.stream) else { return nil }
-        if increment == 0 { return breakOff(header.stream, .protocolError) }
-        guard streams[place].window.grow(by: increment) else { return breakOff(header.stream, .flowControl) }
+        if increment == 0 { return try breakOff(header.stream, .protocolError) }
+        guard streams[place].window.grow(by: increment) else { return try breakOff(header.stream, .flowControl) }
         return .window(header.stream)
     }
 
-    /// A rule that only one stream cannot outlive.
-    mutating func breakOff(_ stream: UInt32, _ code: HTTP2ErrorCode) -> Event {
+    /// A rule that only one stream cannot outlive. Resets that a client provokes cost what its own do (CVE-2025-8671).
+    mutating func breakOff(_ stream: UInt32, _ code: HTTP2ErrorCode) throws(HTTP2Error) -> Event {
+        try resets.note(now: now)
         reset(stream, code)
         return .reset(stream)
     }

@@ -70,14 +70,15 @@ extension HTTP2Session {
         if stream > lastStream { return try begin(stream, block, ends) }
         guard let place = streams.place(of: stream) else {
             guard abandoned.contains(stream) else { throw HTTP2Error(.streamClosed) }
+            try controls.note(now: now)
             _ = try decodeTrailers(block)
             return nil
         }
         let areGood = try decodeTrailers(block)
-        if streams[place].isRequestDone { return breakOff(stream, .streamClosed) }
+        if streams[place].isRequestDone { return try breakOff(stream, .streamClosed) }
         guard ends, areGood, !streams[place].isShort else {
             try noteMalformed()
-            return breakOff(stream, .protocolError)
+            return try breakOff(stream, .protocolError)
         }
         endRequest(place)
         return .trailers(stream)
@@ -89,6 +90,7 @@ extension HTTP2Session {
         lastStream = stream
         let request = try decodeRequest(block, isWhole: ends)
         if isClosed {
+            try controls.note(now: now)
             if !ends { abandoned.note(stream) }
             return nil
         }
@@ -121,8 +123,7 @@ extension HTTP2Session {
     }
 
     private mutating func noteMalformed(_: WireError? = nil) throws(HTTP2Error) {
-        malformed += 1
-        if malformed > HTTP2Settings.mostMalformed { throw HTTP2Error(.enhanceYourCalm) }
+        try malformed.note(now: now)
     }
 
     mutating func readData(
@@ -139,12 +140,15 @@ extension HTTP2Session {
         } else {
             emptyFrames = 0
         }
-        guard let place = streams.place(of: header.stream) else { return nil }
-        if streams[place].isRequestDone { return breakOff(header.stream, .streamClosed) }
-        guard streams[place].offered.receive(header.length) else { return breakOff(header.stream, .flowControl) }
+        guard let place = streams.place(of: header.stream) else {
+            if content.isEmpty { try controls.note(now: now) }
+            return nil
+        }
+        if streams[place].isRequestDone { return try breakOff(header.stream, .streamClosed) }
+        guard streams[place].offered.receive(header.length) else { return try breakOff(header.stream, .flowControl) }
         guard streams[place].receive(content.count), !(ends && streams[place].isShort) else {
             try noteMalformed()
-            return breakOff(header.stream, .protocolError)
+            return try breakOff(header.stream, .protocolError)
         }
         // Padding is dealt with at once.
         handled(header.length - content.count, on: header.stream)

@@ -3,11 +3,11 @@
 /// Frames go in with `next`, which tells what they mean for whoever answers requests; what has to be said leaves in `out`.
 package struct HTTP2Session: ~Copyable {
     package enum Event: Sendable, Equatable {
-        /// A stream begins. Its head is in `text`, as lines of HTTP/1.1, unless the block has a fault.
+        /// A stream begins. Its head is in `scratch.text`, as lines of HTTP/1.1, unless the block has a fault.
         case request(UInt32, RequestBlock, isWhole: Bool)
         /// A piece of a body, as places in the bytes. Answer with `handled` when it has been dealt with.
         case data(UInt32, Range<Int>, ends: Bool)
-        /// The end of a body, with fields behind it: in `text`, as a last chunk of HTTP/1.1.
+        /// The end of a body, with fields behind it: in `scratch.text`, as a last chunk of HTTP/1.1.
         case trailers(UInt32)
         /// The stream is over: the client reset it, or broke a rule and was told so.
         case reset(UInt32)
@@ -18,10 +18,10 @@ package struct HTTP2Session: ~Copyable {
         case pong(UInt64)
     }
 
-    /// Frames that leave next. The owner clears it.
+    /// Frames that leave next. The owner empties it.
     package var out = WireBuffer()
-    /// What goes with an event.
-    package internal(set) var text = WireBuffer()
+    /// Its text goes with an event, until the next one.
+    package let scratch: HTTP2Scratch
     /// Nanoseconds on a clock that does not go back; kept up to date by the owner, a second is precise enough.
     package var now: UInt64
 
@@ -40,19 +40,19 @@ package struct HTTP2Session: ~Copyable {
         size: HTTP2Settings.connectionWindow, offered: HTTP2Settings.connectionWindow)
     var decoder = HPACKDecoder()
     var encoder = HPACKEncoder()
-    /// Decoded fields, before they are judged.
-    var fields: [UInt8] = []
     /// A block of fields that did not come in one frame.
     var partial: PartialBlock?
-    var malformed = 0
+    /// A front proxy brings the mistakes of many clients.
+    var malformed = FloodGuard(HTTP2Settings.mostMalformed, in: 30_000_000_000)
     var emptyFrames = 0
     var controls = FloodGuard(500, in: 1_000_000_000)
     var resets = FloodGuard(200, in: 30_000_000_000)
     private var prefaceLeft = 24
     private var hasSettings = false
 
-    package init(_ settings: HTTP2Settings, now: UInt64) {
+    package init(_ settings: HTTP2Settings, scratch: HTTP2Scratch, now: UInt64) {
         self.settings = settings
+        self.scratch = scratch
         self.now = now
         settings.write(to: &out)
     }

@@ -2,9 +2,9 @@
 package struct HTTP2Settings: Sendable, Equatable {
     /// Streams that the client may have open at once.
     package var streams = 100
-    /// Bytes of all request bodies that may be under way at once.
+    /// Bytes of all request bodies that may be on the wire at once.
     package static let connectionWindow: Int32 = 1 << 20
-    /// Heads, and other things that are none, that break a rule; on one connection, before it ends.
+    /// Messages of one connection that break a rule within half a minute, before it ends.
     package static let mostMalformed = 200
 
     package init() {}
@@ -37,15 +37,20 @@ package struct HTTP2Settings: Sendable, Equatable {
 /// The client's settings, as far as they bind this side.
 struct ClientSettings: Sendable, Equatable {
     private(set) var tableSize = 4096
+    /// The least that the last frame said in passing.
+    private(set) var leastTable = 4096
     private(set) var window = FlowWindow.initial
 
     /// Reads a SETTINGS frame. What is not known is ignored.
     mutating func read(_ bytes: UnsafeRawBufferPointer, _ payload: Range<Int>) throws(HTTP2Error) {
+        leastTable = tableSize
         for at in stride(from: payload.lowerBound, to: payload.upperBound, by: 6) {
             let key = UInt16(bytes[at]) << 8 | UInt16(bytes[at + 1])
             let value = FrameHeader.number(bytes, at + 2)
             switch key {
-            case HTTP2Settings.Key.tableSize: tableSize = Int(value)
+            case HTTP2Settings.Key.tableSize:
+                tableSize = Int(value)
+                leastTable = min(leastTable, tableSize)
             case HTTP2Settings.Key.enablePush: if value > 1 { throw HTTP2Error(.protocolError) }
             case HTTP2Settings.Key.initialWindow:
                 guard value <= UInt32(Int32.max) else { throw HTTP2Error(.flowControl) }

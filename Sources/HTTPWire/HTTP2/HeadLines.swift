@@ -24,7 +24,7 @@ package struct HeadLines {
             return nil
         }
         var value = colon + 1
-        while value < end, bytes[value] == Octet.space { value += 1 }
+        while value < end, bytes[value] == Octet.space || bytes[value] == Octet.tab { value += 1 }
         at = end + 2
         return (first..<colon, value..<end)
     }

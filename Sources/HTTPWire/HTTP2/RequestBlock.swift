@@ -65,7 +65,8 @@ struct RequestBlockReader {
         case 12 where FieldBytes.isEqual(text, name, "content-type"): block.isGRPC = Self.isGRPC(text, value)
         case 14 where FieldBytes.isEqual(text, name, "content-length"):
             hasLength = true
-            block.length = Self.number(text, value)
+            guard let length = Self.number(text, value) else { throw .malformedLength }
+            block.length = length
         default: break
         }
         keep(name.lowerBound..<(value.upperBound + 2), text, &out)
@@ -123,12 +124,13 @@ struct RequestBlockReader {
         return value.count == 16 || text[end] == 0x2b || text[end] == Octet.semicolon
     }
 
+    /// Any number of zeros may stand before it, as for the parser of the lines: what one counts the other must count as well.
     private static func number(_ text: UnsafeRawBufferPointer, _ range: Range<Int>) -> UInt64? {
-        guard !range.isEmpty, range.count <= 18 else { return nil }
+        if range.isEmpty { return nil }
         var number: UInt64 = 0
         for place in range {
             let digit = text[place] &- Octet.zero
-            guard digit < 10 else { return nil }
+            guard digit < 10, number < UInt64(Int64.max) / 10 else { return nil }
             number = number * 10 + UInt64(digit)
         }
         return number

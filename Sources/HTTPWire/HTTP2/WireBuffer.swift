@@ -1,29 +1,32 @@
-/// Bytes on their way out, in memory that is kept when they have left.
+/// Bytes on their way out.
 package struct WireBuffer: ~Copyable {
-    private var base: UnsafeMutableRawPointer
-    private var capacity: Int
+    private var base: UnsafeMutableRawPointer?
+    private var capacity = 0
     package private(set) var count = 0
 
-    package init(capacity: Int = 1024) {
-        self.capacity = max(16, capacity)
-        base = .allocate(byteCount: self.capacity, alignment: 8)
-    }
+    package init() {}
 
-    deinit { base.deallocate() }
+    deinit { base?.deallocate() }
 
     package var isEmpty: Bool { count == 0 }
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
-    /// What was large once is not kept for the small.
-    package mutating func clear() {
+    /// Forgets the bytes, and gives back the memory if it is large.
+    mutating func clear() {
         count = 0
-        if capacity <= Self.mostKept { return }
-        base.deallocate()
-        capacity = 1024
-        base = .allocate(byteCount: capacity, alignment: 8)
+        if capacity > Self.mostKept { release() }
     }
 
-    private static let mostKept = 256 * 1024
+    private static let mostKept = 64 * 1024
+
+    /// Forgets the bytes and gives back the memory: what many connections need one after the other stays in the cache.
+    package mutating func release() {
+        base?.deallocate()
+        (base, capacity, count) = (nil, 0, 0)
+    }
+
+    /// Takes back everything from `place` on.
+    mutating func drop(to place: Int) { count = min(count, place) }
 
     package mutating func append(_ bytes: UnsafeRawBufferPointer) {
         guard let source = bytes.baseAddress, bytes.count > 0 else { return }
@@ -31,7 +34,7 @@ package struct WireBuffer: ~Copyable {
         count += bytes.count
     }
 
-    package mutating func append(_ text: StaticString) {
+    mutating func append(_ text: StaticString) {
         append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
@@ -47,21 +50,27 @@ package struct WireBuffer: ~Copyable {
     /// Overwrites bytes that have been written.
     mutating func overwrite(_ place: Int, with body: (UnsafeMutableRawPointer) -> Void) {
         precondition(place >= 0 && place <= count, "what is overwritten has been written")
-        body(base + place)
+        if let base { body(base + place) }
     }
-
-    /// Takes back everything from `place` on.
-    mutating func drop(to place: Int) { count = min(count, place) }
 
     /// Makes room for `length` bytes more, and says where it begins.
     private mutating func reserve(_ length: Int) -> UnsafeMutableRawPointer {
-        if capacity - count < length {
-            capacity = max(2 * capacity, count + length)
-            let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 8)
-            larger.copyMemory(from: base, byteCount: count)
-            base.deallocate()
-            base = larger
-        }
-        return base + count
+        if let base, capacity - count >= length { return base + count }
+        capacity = max(2 * capacity, count + length, 1024)
+        let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 8)
+        if let base { larger.copyMemory(from: base, byteCount: count) }
+        base?.deallocate()
+        base = larger
+        return larger + count
     }
+}
+
+/// Memory for what is read and used at once; one for all sessions of a thread.
+package final class HTTP2Scratch {
+    /// What goes with an event.
+    package internal(set) var text = WireBuffer()
+    /// Decoded fields, before they are judged.
+    var fields: [UInt8] = []
+
+    package init() {}
 }
