@@ -225,52 +225,6 @@ import Testing
         }
     }
 
-    @Test func `a drain says goodbye and finishes what it has`() async throws {
-        try await withGateway({ _, _ in [.wait(.milliseconds(300)), ok("done")] }) { fixture in
-            let client = try await connect(fixture)
-            try await client.send(.headers(h2()))
-            #expect(try await fixture.eventually { fixture.app.seen.requests.count == 1 })
-            async let drained: Void = fixture.gateway.drain(deadline: .seconds(5))
-            let result = try await client.result()
-            #expect(result.text == "done" && result.ended)
-            try await client.readAll()
-            #expect(client.goodbye?.code == 0)
-            await drained
-            #expect(client.raw.wasReset == false)
-        }
-    }
-
-    @Test func `a connection that nobody uses is closed with a goodbye`() async throws {
-        try await withGateway(
-            { _, _ in [ok("")] },
-            configure: { gateway, _ in
-                gateway.timeouts.keepAlive = .milliseconds(100)
-            }
-        ) { fixture in
-            let client = try await connect(fixture)
-            try await client.send(.headers(h2()))
-            _ = try await client.result()
-            try await client.readAll()
-            #expect(client.goodbye?.code == 0)
-        }
-    }
-
-    @Test func `a client that never answers the last call is told goodbye and closed`() async throws {
-        try await withGateway(
-            { _, _ in [ok("")] },
-            configure: { gateway, _ in
-                gateway.timeouts.keepAlive = .milliseconds(100)
-            }
-        ) { fixture in
-            let client = try await connect(fixture)
-            client.acknowledges = false
-            try await client.send(.headers(h2()))
-            _ = try await client.result()
-            try await client.readAll()
-            #expect(client.goodbye?.code == 0 && client.goodbye?.lastStream == 1)
-        }
-    }
-
     @Test func `fields pass with whatever bytes they hold`() async throws {
         let value = "caf\u{e9} \u{1f600}"
         try await withGateway({ request, _ in
@@ -280,19 +234,6 @@ import Testing
             try await client.send(.headers(h2("GET", "/", [("x-text", value)])))
             #expect(try await client.result().field("x-text") == value)
             #expect(fixture.app.seen.requests.first?.contains("x-text: \(value)\r\n") == true)
-        }
-    }
-
-    @Test func `a connection that says nothing after its preface is closed`() async throws {
-        try await withGateway(
-            { _, _ in [ok("")] },
-            configure: { gateway, _ in
-                gateway.timeouts.header = .milliseconds(100)
-            }
-        ) { fixture in
-            let client = try await FrameClient.connect(fixture.port, on: fixture.group)
-            try await client.readAll()
-            #expect(client.isClosed)
         }
     }
 
@@ -333,38 +274,6 @@ import Testing
             try await client.send(.headers(h2("GET", "/api/events", authority: "localhost"), stream: 3))
             try await client.read { $0.streams[3]?.text.contains("event: status") ?? false }
             try await client.send(.reset(stream: 3))
-        }
-    }
-
-    // MARK: gRPC
-
-    private static let call = [("content-type", "application/grpc"), ("te", "trailers")]
-
-    @Test func `a call that finds no instance is told so in grpc-status`() async throws {
-        try await withGateway({ _, _ in [.close] }) { fixture in
-            let client = try await connect(fixture)
-            try await client.send(.headers(h2("POST", "/s/m", Self.call), flags: 4), .data("\0\0\0\0\0"))
-            let result = try await client.result()
-            #expect(result.heads.count == 1 && result.status == 200 && result.body.isEmpty && result.ended)
-            #expect(result.field("grpc-status") == "14")
-            #expect(result.field("content-type") == "application/grpc")
-            #expect(result.field("x-request-id") != nil)
-        }
-    }
-
-    @Test func `a call whose instance dies ends with grpc-status 14 in its trailers`() async throws {
-        try await withGateway({ _, _ in
-            [
-                .send("HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTransfer-Encoding: chunked\r\n\r\n"),
-                .send("4\r\nhalf\r\n"), .close,
-            ]
-        }) { fixture in
-            let client = try await connect(fixture)
-            try await client.send(.headers(h2("POST", "/s/m", Self.call), flags: 4), .data("\0\0\0\0\0"))
-            let result = try await client.result()
-            #expect(result.text == "half" && result.status == 200)
-            #expect(result.field("grpc-status") == "14")
-            #expect(try await fixture.isAtRest())
         }
     }
 }
