@@ -85,7 +85,7 @@ import Testing
         for piece in pieces {
             run.receive(piece) { event, session in
                 switch event {
-                case .request(let stream, _, _):
+                case .request(let stream, _):
                     let head = Array("HTTP/1.1 200 OK\r\nX-Stream: \(stream)\r\nDate: now\r\n\r\n".utf8)
                     head.withUnsafeBytes { _ = session.respond($0, toHead: false, on: stream) }
                     room[stream] = 0
@@ -99,7 +99,7 @@ import Testing
                     content.prefix(count).withUnsafeBytes { session.out.append($0) }
                     if session.room(on: stream) < 0 { fault = "more room than there is" }
                 }
-                if session.openStreams > 4 { fault = "more streams than there may be" }
+                if session.streams.count > 4 { fault = "more streams than there may be" }
             }
         }
         let error = run.error

@@ -36,7 +36,7 @@ import Testing
         #expect(frames.map(\.kind) == [1, 9, 9] && frames.map(\.flags) == [1, 0, 4])
         #expect(frames.dropLast().allSatisfy { $0.payload.count == FrameHeader.largest })
         #expect(Self.fields(frames.flatMap(\.payload)) == ":status: 200\r\nx-wide: \(value)\r\n")
-        #expect(run.session.openStreams == 0)
+        #expect(run.session.streams.count == 0)
     }
 
     /// The lines of a block, read by a decoder of its own.

@@ -1,8 +1,9 @@
 import HTTPWire
 import NIOCore
 
-/// Takes the body apart that a `ClientHandler` writes as HTTP/1.1, for a stream of HTTP/2.
-struct ResponseReader {
+/// Takes a body apart that this gateway writes as HTTP/1.1, for a stream of HTTP/2: of responses to clients, of requests to
+/// machines.
+struct BodyReader {
     enum Part {
         case data(ByteBuffer, ends: Bool)
         /// The end, as a last chunk with the lines of its trailer section.

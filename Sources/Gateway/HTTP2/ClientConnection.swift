@@ -134,7 +134,7 @@ final class ClientConnection: ChannelDuplexHandler, WorkerLink {
 
     private func handle(_ event: HTTP2Session.Event) {
         switch event {
-        case .request(let id, let block, _): begin(id, block)
+        case .request(let id, let block): begin(id, block)
         case .data(let id, let range, let ends):
             let bytes = pending.getSlice(at: pending.readerIndex + range.lowerBound, length: range.count)
             streams[id]?.receive(bytes ?? worker.empty, ends: ends)

@@ -19,7 +19,7 @@ final class ClientStream {
     private var isDelivering = false
 
     // The response
-    var response = ResponseReader()
+    var response = BodyReader()
     /// The request was HEAD: what its response says of a body does not come.
     let toHead: Bool
     /// Data that waits for room.

@@ -33,7 +33,7 @@ extension ClientStream {
         if response.isComplete { endWritten() }
     }
 
-    private func send(_ part: ResponseReader.Part) {
+    private func send(_ part: BodyReader.Part) {
         switch part {
         case .data(let bytes, let ends):
             let count = bytes.readableBytes

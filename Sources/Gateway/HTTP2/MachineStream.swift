@@ -13,7 +13,7 @@ final class MachineStream: ChannelDuplexHandler {
     typealias OutboundOut = HTTP2Frame.FramePayload
 
     private let link: MachineLink
-    private var request = MessageReader { $0.framing ?? BodyFraming.none }
+    private var request = BodyReader()
     private var isHead = false
     private var hasHead = false
     private var isChunked = false
@@ -25,14 +25,23 @@ final class MachineStream: ChannelDuplexHandler {
 
     // MARK: The request
 
+    /// Heads come whole, and what follows one may come with it.
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        for part in request.take(unwrapOutboundIn(data)) {
+        var bytes = unwrapOutboundIn(data)
+        if request.isAtHead, let lines = MessageLines(reading: &bytes) {
+            request.begin(lines.framing ?? BodyFraming.none)
+            send(head(lines), ends: request.isComplete, context)
+        }
+        if !request.isAtHead, !request.isComplete { request.take(bytes) }
+        while let part = request.next() {
             switch part {
-            case .head(let lines, let ends): send(head(lines), ends: ends, context)
             case .data(let bytes, let ends):
                 context.write(
                     wrapOutboundOut(.data(.init(data: .byteBuffer(bytes), endStream: ends))), promise: nil)
-            case .trailers(let headers): send(headers, ends: true, context)
+            case .trailers(let section):
+                var headers = HPACKHeaders()
+                headers.add(section.withUnsafeReadableBytes(MessageLines.trailers))
+                send(headers, ends: true, context)
             }
         }
         promise?.succeed(())

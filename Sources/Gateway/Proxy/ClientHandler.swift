@@ -32,19 +32,19 @@ final class ClientHandler: ChannelDuplexHandler {
 
     let worker: Worker
     /// What carries the requests: a connection of its own, encrypted or not, or a stream of a shared one.
-    private(set) var transport: ClientTransport
+    var transport: ClientTransport
     /// The connection's place in its channel; nil for a stream.
     var context: ChannelHandlerContext?
     /// What stands for the connection, where that is shared.
-    private(set) var stream: ClientStream?
+    var stream: ClientStream?
     /// Place in the worker's list.
     var index = -1
-    private(set) var peer = stranger
+    var peer = stranger
     private static let stranger = PeerLines(address: "unknown", scheme: "http", isTrusted: false)
     /// What the connection counts as; nil when it has no limit of its own.
     private var countedAs: ConnectionCensus.Client?
     /// The client's address as text, for the access log.
-    private(set) var address: [UInt8] = []
+    var address: [UInt8] = []
 
     var phase = Phase.head
     var stage = Stage.acquiring
@@ -129,33 +129,6 @@ final class ClientHandler: ChannelDuplexHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) { begin(context) }
-
-    /// The request comes by a stream, which says so when it has ended.
-    func begin(on stream: ClientStream) {
-        self.stream = stream
-        worker.add(self)
-        if worker.isDraining { drain() }
-    }
-
-    func streamClosed() {
-        closed()
-        stream = nil
-    }
-
-    func belong(to client: ClientPeer, _ transport: ClientTransport) {
-        (peer, address, self.transport) = (client.lines, client.address, transport)
-    }
-
-    /// The stream has ended. True: all is said, and this handler may have another one.
-    func rest() -> Bool {
-        guard phase == .head, pending.readableBytes == 0, partial == nil else { return false }
-        stream = nil
-        forgetRequest()
-        (timer, deadline, lastMoment) = (.none, 0, 0)
-        (isReadHeld, isWritable, isPatient) = (false, true, false)
-        worker.remove(self)
-        return true
-    }
 
     private func begin(_ context: ChannelHandlerContext) {
         guard index < 0, phase == .head else { return }
@@ -278,7 +251,7 @@ final class ClientHandler: ChannelDuplexHandler {
     }
 
     /// The connection is over, whoever ended it: whatever it held is returned, once.
-    private func closed() {
+    func closed() {
         guard phase != .closed else { return }
         let wasReading = phase == .events
         record(whenOpen: phase == .exchange ? "client-closed" : nil)

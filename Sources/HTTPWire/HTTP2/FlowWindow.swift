@@ -6,8 +6,6 @@ struct FlowWindow: Sendable, Equatable {
 
     init(_ room: Int32 = initial) { self.room = room }
 
-    var isOpen: Bool { room > 0 }
-
     /// May go below zero: the peer can make a window smaller than what is under way.
     mutating func take(_ count: Int) { room -= Int32(clamping: count) }
 

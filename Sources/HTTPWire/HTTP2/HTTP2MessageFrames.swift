@@ -100,7 +100,7 @@ extension HTTP2Session {
             refuse(stream, ends, .refusedStream)
             return nil
         }
-        if let fault = request.fault { try noteMalformed(fault) }
+        if request.fault != nil { try noteMalformed() }
         let isNone =
             switch request.fault {
             // No request at all (RFC 9113 8.1.1). The client must not be waited for to take an answer.
@@ -114,7 +114,7 @@ extension HTTP2Session {
         }
         streams.append(
             stream, HTTP2Stream(window: FlowWindow(client.window), isWhole: ends, length: request.length))
-        return .request(stream, request, isWhole: ends)
+        return .request(stream, request)
     }
 
     private mutating func refuse(_ stream: UInt32, _ ends: Bool, _ code: HTTP2ErrorCode) {
@@ -122,7 +122,7 @@ extension HTTP2Session {
         out.append(kind: FrameHeader.Kind.reset, stream: stream, code.rawValue)
     }
 
-    private mutating func noteMalformed(_: WireError? = nil) throws(HTTP2Error) {
+    private mutating func noteMalformed() throws(HTTP2Error) {
         try malformed.note(now: now)
     }
 

@@ -4,7 +4,7 @@
 package struct HTTP2Session: ~Copyable {
     package enum Event: Sendable, Equatable {
         /// A stream begins. Its head is in `scratch.text`, as lines of HTTP/1.1, unless the block has a fault.
-        case request(UInt32, RequestBlock, isWhole: Bool)
+        case request(UInt32, RequestBlock)
         /// A piece of a body, as places in the bytes. Answer with `handled` when it has been dealt with.
         case data(UInt32, Range<Int>, ends: Bool)
         /// The end of a body, with fields behind it: in `scratch.text`, as a last chunk of HTTP/1.1.
@@ -56,9 +56,6 @@ package struct HTTP2Session: ~Copyable {
         self.now = now
         settings.write(to: &out)
     }
-
-    /// Streams that are open.
-    package var openStreams: Int { streams.count }
 
     /// The meaning of what stands at `at`, which moves past it. Nil when the next frame is not whole yet.
     package mutating func next(_ bytes: UnsafeRawBufferPointer, _ at: inout Int) throws(HTTP2Error) -> Event? {

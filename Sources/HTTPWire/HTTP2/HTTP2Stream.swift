@@ -28,22 +28,15 @@ struct HTTP2Stream: Sendable {
     }
 }
 
-/// The streams that are open, by their numbers, which only grow. They are few: a search costs less than a hash.
+/// The streams that are open. They are few: a search costs less than a hash.
 struct HTTP2Streams: Sendable {
-    private var numbers: [UInt32] = []
+    private var numbers = StreamNumbers()
     private var states: [HTTP2Stream] = []
 
-    var count: Int { numbers.count }
-    var indices: Range<Int> { numbers.indices }
+    var count: Int { states.count }
+    var indices: Range<Int> { states.indices }
 
-    func place(of stream: UInt32) -> Int? {
-        var (low, high) = (0, numbers.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if numbers[middle] < stream { low = middle + 1 } else { high = middle }
-        }
-        return low < numbers.count && numbers[low] == stream ? low : nil
-    }
+    func place(of stream: UInt32) -> Int? { numbers.place(of: stream) }
 
     subscript(_ place: Int) -> HTTP2Stream {
         get { states[place] }
@@ -60,6 +53,26 @@ struct HTTP2Streams: Sendable {
         numbers.remove(at: place)
         states.remove(at: place)
     }
+}
+
+/// Numbers of streams in the order in which they were opened, which is their own (RFC 9113 5.1.1).
+package struct StreamNumbers: Sendable {
+    private var numbers: [UInt32] = []
+
+    package init() {}
+
+    package func place(of stream: UInt32) -> Int? {
+        var (low, high) = (0, numbers.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if numbers[middle] < stream { low = middle + 1 } else { high = middle }
+        }
+        return low < numbers.count && numbers[low] == stream ? low : nil
+    }
+
+    package mutating func append(_ stream: UInt32) { numbers.append(stream) }
+
+    package mutating func remove(at place: Int) { numbers.remove(at: place) }
 }
 
 /// Streams that ended here before their client had ended them: what it has sent meanwhile breaks no rule.
