@@ -1,3 +1,4 @@
+import Glibc
 package import GuestBoot
 import HostNetwork
 package import LinuxHost
@@ -11,15 +12,26 @@ package final class AgentConnection: Sendable {
     /// The app's state now and each time it changes; ends with the connection. For one reader.
     package let states: AsyncStream<AppState>
 
-    /// Shakes hands over `socket`, a connected descriptor that is given away, and leaves it to `loop`. `second` goes out
-    /// with the greeting, so that both take one round trip, and must be answered with `done`. Blocks meanwhile: whoever
-    /// has just connected waits for less time than the way to the event loop and back takes.
+    /// Shakes hands over `socket`, a connected descriptor that is given away, and leaves it to `loop`. Blocks meanwhile:
+    /// whoever has just connected waits for less time than the way to the event loop and back takes.
     package static func open(
-        _ socket: consuming OwnedDescriptor, on loop: any EventLoop, second: AgentRequest? = nil,
-        timeout: Duration = .seconds(5)
+        _ socket: consuming OwnedDescriptor, on loop: any EventLoop, timeout: Duration = .seconds(5)
+    ) throws(MachineError) -> AgentConnection {
+        let bytes = AgentGreeting.bytes(nil)
+        // So few bytes fit into the buffer of a new socket.
+        let sent = bytes.withUnsafeBytes { send(socket.rawValue, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        guard sent == bytes.count else { throw .network("the guest's agent closed the connection") }
+        return try open(greeted: socket, requests: 0, on: loop, deadline: .now + timeout)
+    }
+
+    /// `open` for a socket on which the greeting has been said, and with it so many requests that are to be answered with
+    /// `done`.
+    static func open(
+        greeted socket: consuming OwnedDescriptor, requests: Int, on loop: any EventLoop,
+        deadline: ContinuousClock.Instant
     ) throws(MachineError) -> AgentConnection {
         var greeting = AgentGreeting()
-        try greeting.exchange(over: socket, second, deadline: .now + timeout)
+        try greeting.exchange(over: socket, requests: requests, deadline: deadline)
         return AgentConnection(socket, on: loop, after: greeting)
     }
 
@@ -57,6 +69,11 @@ package final class AgentConnection: Sendable {
         handler.whenSuccess { $0.value.subscribe(tail: tail, follow: follow, feed) }
         handler.whenFailure { _ in feed.finish() }
         return lines
+    }
+
+    /// Closes it and does not wait for that.
+    func beginClose() {
+        handler.whenSuccess { _ = $0.value.close() }
     }
 
     package func close() async {

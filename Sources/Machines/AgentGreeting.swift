@@ -12,16 +12,17 @@ struct AgentGreeting: Sendable {
     private(set) var states: [AppState] = []
     private var answers: [UInt32: AgentReport] = [:]
 
-    /// Blocks until the greeting and `second` are answered.
-    mutating func exchange(
-        over socket: borrowing OwnedDescriptor, _ second: AgentRequest?, deadline: ContinuousClock.Instant
-    ) throws(MachineError) {
+    /// What is said first: the greeting, and with it `second`.
+    static func bytes(_ second: AgentRequest?) -> [UInt8] {
         let frames = [AgentRequest.hello(version: AgentProtocol.version)] + (second.map { [$0] } ?? [])
-        let bytes = frames.enumerated().flatMap { $1.frame(id: UInt32($0 + 1)).encoded }
-        // So few bytes fit into the buffer of a new socket.
-        let sent = bytes.withUnsafeBytes { send(socket.rawValue, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-        guard sent == bytes.count else { throw .network("the guest's agent closed the connection") }
-        while answers.count < frames.count { try receive(from: socket, deadline) }
+        return frames.enumerated().flatMap { $1.frame(id: UInt32($0 + 1)).encoded }
+    }
+
+    /// Blocks until the greeting, and so many requests with it, are answered.
+    mutating func exchange(
+        over socket: borrowing OwnedDescriptor, requests: Int, deadline: ContinuousClock.Instant
+    ) throws(MachineError) {
+        while answers.count <= requests { try receive(from: socket, deadline) }
         guard case .hello = answers[1] else {
             if case .failed(let message) = answers[1] { throw .refused(by: message) }
             throw .network("the guest's agent answered the greeting with something else")

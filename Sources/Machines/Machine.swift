@@ -140,6 +140,11 @@ extension AgentConnection {
     package func setClock() async throws(MachineError) {
         try await request(.setClock(nanosecondsSinceEpoch: WallClock.nanoseconds()))
     }
+
+    /// `setClock` for a thread that may block.
+    func setClockNow() throws(MachineError) {
+        try begin(.setClock(nanosecondsSinceEpoch: WallClock.nanoseconds())).answerNow()
+    }
 }
 
 /// The ladder of a polite stop: the agent's stop, the grace, and then nothing more is waited for.

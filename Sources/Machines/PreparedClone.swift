@@ -1,11 +1,9 @@
 import GuestBoot
 import HostNetwork
-import Images
 import LinuxHost
 import NIOConcurrencyHelpers
 import NIOCore
 package import Snapshots
-import SystemPackage
 import VMM
 
 /// A clone that lacks nothing but the order to run: its slot, its record and a VMM that waits.
@@ -20,6 +18,7 @@ package final class PreparedClone: Sendable {
     private let asleep = NIOLockedValueBox<Started?>(nil)
 
     package typealias Started = (machine: Machine, record: MachineRecord)
+    typealias RestoreNow = @Sendable () throws(MachineError) -> Started
 
     init(
         snapshot: Snapshot, record: MachineRecord, request: MachineStarter.Request, vmm: any PreparedMachine,
@@ -61,41 +60,58 @@ package final class PreparedClone: Sendable {
     /// Whatever fails, the clone is gone.
     package func restore(forRequest: Bool = false) async throws(MachineError) -> Started {
         if let started = takeAsleep() { return try await wake(started, forRequest) }
-        var record = record
-        var phases = StartPhases()
-        let clock = Stopwatch()
         do throws(MachineError) {
-            let first = FirstConnection()
-            let (vm, (agent, distance)): (any VirtualMachine, (AgentConnection, Duration))
             if let restoreNow = vmm.restoreNow {
-                (vm, (agent, distance), phases.vmm) = try await BlockingPool.runPromptly { () throws(MachineError) in
-                    let vm: any VirtualMachine
-                    do throws(VMMError) { vm = try restoreNow() } catch { throw .vmm(error) }
-                    let loaded = clock.lap()
-                    CrashPoint.cloneRestored.reach()
-                    return (vm, try self.meet(connecting: forRequest ? first : nil), loaded)
-                }
-            } else {
-                do throws(VMMError) { vm = try await vmm.restore() } catch { throw .vmm(error) }
-                phases.vmm = clock.lap()
-                CrashPoint.cloneRestored.reach()
-                (agent, distance) = try await BlockingPool.runPromptly { () throws(MachineError) in
-                    try self.meet(connecting: forRequest ? first : nil)
+                return try await BlockingPool.runPromptly { () throws(MachineError) in
+                    try self.restore(by: restoreNow, forRequest)
                 }
             }
-            try await correctClock(agent, distance)
-            CrashPoint.cloneRenewed.reach()
-            phases.app = clock.lap() - phases.vmm
-            record.state = .running
-            record.phases = phases
-            let machine = Machine(
-                record, slot: slot, vm: vm, agent: agent, records: starter.records, first: first,
-                slotReturn: slotReturn)
-            return (machine, record)
+            let clock = Stopwatch()
+            let vm: any VirtualMachine
+            do throws(VMMError) { vm = try await vmm.restore() } catch { throw .vmm(error) }
+            return try await BlockingPool.runPromptly { () throws(MachineError) in
+                try self.begin(vm, clock, forRequest)
+            }
         } catch {
             await destroy()
             throw error
         }
+    }
+
+    /// `restore` for a thread that may block; nil where it takes more than one thread. After an error the caller destroys
+    /// the clone.
+    func restoreNow(forRequest: Bool) -> RestoreNow? {
+        guard !hasRehearsed, let restoreNow = vmm.restoreNow else { return nil }
+        return { () throws(MachineError) in try self.restore(by: restoreNow, forRequest) }
+    }
+
+    private func restore(
+        by restoreNow: () throws(VMMError) -> any VirtualMachine, _ forRequest: Bool
+    ) throws(MachineError) -> Started {
+        let clock = Stopwatch()
+        let vm: any VirtualMachine
+        do throws(VMMError) { vm = try restoreNow() } catch { throw .vmm(error) }
+        return try begin(vm, clock, forRequest)
+    }
+
+    /// The guest runs; what is left is to make it unlike its siblings. Blocks.
+    private func begin(
+        _ vm: any VirtualMachine, _ clock: Stopwatch, _ forRequest: Bool
+    ) throws(MachineError) -> Started {
+        var phases = StartPhases()
+        phases.vmm = clock.lap()
+        CrashPoint.cloneRestored.reach()
+        let first = FirstConnection()
+        let (agent, distance) = try meet(connecting: forRequest ? first : nil)
+        try correctClock(agent, distance)
+        CrashPoint.cloneRenewed.reach()
+        phases.app = clock.lap() - phases.vmm
+        var record = record
+        record.state = .running
+        record.phases = phases
+        let machine = Machine(
+            record, slot: slot, vm: vm, agent: agent, records: starter.records, first: first, slotReturn: slotReturn)
+        return (machine, record)
     }
 
     private func takeAsleep() -> Started? {
@@ -127,42 +143,49 @@ package final class PreparedClone: Sendable {
     ) throws(MachineError) -> (agent: AgentConnection, distance: Duration) {
         let asked = ContinuousClock.now
         let deadline = asked + .seconds(5)
-        // An app that refuses will say so to the request.
-        let app = first == nil ? nil : try? slot.beginConnecting(port: record.appPort ?? 0)
         let socket: OwnedDescriptor
+        let app: Connecting?
         do throws(HostNetworkError) {
-            socket = try slot.connect(port: AgentProtocol.port, deadline: deadline)
+            // The order to be another machine goes with the first packet: a way to the guest and back less.
+            let connecting = try slot.beginConnecting(port: AgentProtocol.port, saying: greeting)
+            // An app that refuses will say so to the request.
+            app = first == nil ? nil : try? slot.beginConnecting(port: record.appPort ?? 0)
+            socket = try connecting.finish(by: deadline)
         } catch {
             throw .template("the clone's agent cannot be reached: \(error)")
         }
-        let agent = try Self.greet(socket, record, starter.group.any())
+        let agent = try AgentConnection.open(greeted: socket, requests: 1, on: starter.group.any(), deadline: deadline)
         let distance = ContinuousClock.now - asked
         if let connection = try? app?.finish(by: deadline) { first?.keep(connection) }
         return (agent, distance)
     }
 
     /// The time is as wrong as the way to the guest was long, and under emulation the first way is.
-    private func correctClock(_ agent: AgentConnection, _ distance: Duration) async throws(MachineError) {
+    private func correctClock(_ agent: AgentConnection, _ distance: Duration) throws(MachineError) {
         var distance = distance
         for _ in 0..<3 where distance > .milliseconds(20) {
             let begun = ContinuousClock.now
-            do throws(MachineError) { try await agent.setClock() } catch {
-                await agent.close()
+            do throws(MachineError) { try agent.setClockNow() } catch {
+                agent.beginClose()
                 throw error
             }
             distance = .now - begun
         }
     }
 
-    private static func greet(
-        _ socket: consuming OwnedDescriptor, _ record: MachineRecord, _ loop: any EventLoop
-    ) throws(MachineError) -> AgentConnection {
-        try AgentConnection.open(
-            socket, on: loop,
-            second: .renew(
-                nanosecondsSinceEpoch: WallClock.nanoseconds(),
-                entropy: (0..<32).map { _ in UInt8.random(in: .min ... .max) },
-                hostname: Array(record.name.text.utf8)))
+    private var greeting: @Sendable () -> [UInt8] {
+        let hostname = Array(record.name.text.utf8)
+        return {
+            AgentGreeting.bytes(
+                .renew(
+                    nanosecondsSinceEpoch: WallClock.nanoseconds(),
+                    entropy: Self.entropy(), hostname: hostname))
+        }
+    }
+
+    /// 32 bytes. By words: each draw is a call of the kernel.
+    private static func entropy() -> [UInt8] {
+        (0..<4).flatMap { _ in withUnsafeBytes(of: UInt64.random(in: .min ... .max), Array.init) }
     }
 
     /// Ends the VMM and removes everything of the clone.
@@ -170,68 +193,5 @@ package final class PreparedClone: Sendable {
         if let asleep = takeAsleep() { return await asleep.machine.destroy() }
         await vmm.destroy()
         await starter.discard(record, slotReturn)
-    }
-}
-
-extension MachineStarter {
-    /// Whether a clone should rehearse: a translated guest spends most of its first answer on the translation, which
-    /// starts anew with each process.
-    package var rehearses: Bool { monitor.kind == .qemu && monitor.isolation == .emulated }
-
-    /// Prepares a clone of `snapshot` in the request's slot. Everything slow about it happens here, off the way of
-    /// requests. Whatever fails, nothing of the attempt is left.
-    package func prepare(_ request: Request, from snapshot: Snapshot) async throws(MachineError) -> PreparedClone {
-        var request = request
-        request.snapshot = snapshot.id.text
-        var record = try await newRecord(for: request)
-        CrashPoint.cloneRecorded.reach()
-        do throws(MachineError) {
-            let configuration = try await cloneConfiguration(request, record, snapshot)
-            let vmm: any PreparedMachine
-            do throws(VMMError) { vmm = try await monitor.prepare(configuration, from: snapshot.files) } catch {
-                throw .vmm(error)
-            }
-            record.state = .prepared
-            record.process = vmm.process
-            let (final, records) = (record, records)
-            do throws(MachineError) {
-                try await BlockingPool.run { () throws(MachineError) in try records.write(final) }
-            } catch {
-                await vmm.destroy()
-                throw error
-            }
-            CrashPoint.clonePrepared.reach()
-            return PreparedClone(snapshot: snapshot, record: record, request: request, vmm: vmm, starter: self)
-        } catch {
-            await discard(record, request.slotReturn)
-            throw error
-        }
-    }
-
-    private func cloneConfiguration(
-        _ request: Request, _ record: MachineRecord, _ snapshot: Snapshot
-    ) async throws(MachineError) -> VMConfiguration {
-        let (records, kernel, tag) = (records, kernel, tag)
-        return try await BlockingPool.run { () throws(MachineError) in
-            let folder = records.folder(of: record.id)
-            // To the agent, to the app, and one more should the first packet be lost.
-            request.slot.prepareSockets(3)
-            var scratch: FilePath?
-            if snapshot.manifest.scratchDisk != nil {
-                let copy = folder.appending("scratch.ext4")
-                do throws(HostError) {
-                    try SparseFile.copy(snapshot.files.scratchDisk, to: copy)
-                    try Files.give(copy, to: record.userID)
-                } catch {
-                    throw MachineError.host(error)
-                }
-                scratch = copy
-            }
-            return VMConfiguration(
-                id: record.id.text, directory: folder, kernel: kernel.image, initramfs: nil, commandLine: "",
-                vcpus: request.spec.vcpus, memory: request.spec.memory, rootDisk: request.image.rootfs,
-                scratchDisk: scratch, network: NetworkAttachment(request.slot), cgroupParent: tag.cgroupParent,
-                userID: record.userID)
-        }
     }
 }

@@ -72,6 +72,59 @@ import Testing
         _ = listener.descriptor.rawValue
     }
 
+    @Test(arguments: [true, false])
+    func `what is said with the first packet arrives once, also where the server does not take it from there`(
+        _ isTaken: Bool
+    ) throws {
+        let slot = try Slot.make(SlotNumber(0))
+        let guest = try TestGuest(slot)
+        try guest.namespace.run { () throws(HostError) in try NetworkLink.setSysctl("ipv4/tcp_fastopen", "3") }.get()
+        let listener = try guest.listen(3000)
+        if isTaken { listener.hearFirstPackets() }
+        let connecting = try slot.beginConnecting(port: 3000, patience: .seconds(5)) { Array("hello".utf8) }
+        let connection = try connecting.finish(by: .now + .seconds(2))
+        let heard = try listener.next()
+        try ready(heard, POLLIN)
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = read(heard.rawValue, &bytes, bytes.count)
+        #expect(String(decoding: bytes.prefix(max(0, count)), as: UTF8.self) == "hello")
+        #expect(try saidWithFirstPacket(connection) == isTaken)
+        _ = consume connection
+        #expect(try readAll(heard) == "")
+    }
+
+    /// Whether the other end has acknowledged data with the handshake (tcpi_options).
+    private func saidWithFirstPacket(_ connection: borrowing OwnedDescriptor) throws -> Bool {
+        var information = tcp_info()
+        var size = socklen_t(MemoryLayout<tcp_info>.size)
+        let result = getsockopt(connection.rawValue, Int32(IPPROTO_TCP), TCP_INFO, &information, &size)
+        guard result == 0 else { throw HostError("ask about", "a connection", Errno(rawValue: errno)) }
+        return information.tcpi_options & 32 != 0
+    }
+
+    @Test func `what a lost packet said is said again by the next attempt, anew`() throws {
+        let slot = try Slot.make(SlotNumber(0))
+        let calls = Mutex(0)
+        let connecting = try slot.beginConnecting(port: 3000) {
+            calls.withLock { calls in
+                calls += 1
+                return Array("attempt \(calls)".utf8)
+            }
+        }
+        while try droppedPackets(slot) < 1 {}
+        let guest = try TestGuest(slot)
+        let listener = try guest.listen(3000)
+        listener.hearFirstPackets()
+        let connection = try connecting.finish(by: .now + .seconds(5))
+        let heard = try listener.next()
+        try ready(heard, POLLIN)
+        var bytes = [UInt8](repeating: 0, count: 64)
+        let count = read(heard.rawValue, &bytes, bytes.count)
+        let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+        #expect(text.hasPrefix("attempt ") && text != "attempt 1")
+        _ = connection.rawValue
+    }
+
     @Test func `a port where nobody listens is refused at once, or waited for`() throws {
         let slot = try Slot.make(SlotNumber(0))
         let guest = try TestGuest(slot)

@@ -112,11 +112,24 @@ struct Listener: ~Copyable {
 
     consuming func take() -> Int32 { descriptor.release() }
 
+    /// Hears what a connection's first packet says before its handshake is over, as the agent does.
+    func hearFirstPackets() {
+        for (option, value) in [(Int32(TCP_FASTOPEN), Int32(16)), (34, 1)] {
+            var value = value
+            setsockopt(descriptor.rawValue, Int32(IPPROTO_TCP), option, &value, socklen_t(MemoryLayout<Int32>.size))
+        }
+    }
+
     /// The next connection within two seconds, answered with `text` and closed.
     func answer(_ text: String) throws {
-        try ready(descriptor, POLLIN)
-        let connection = OwnedDescriptor(accept(descriptor.rawValue, nil, nil))
+        let connection = try next()
         _ = write(connection.rawValue, text, text.utf8.count)
+    }
+
+    /// The next connection within two seconds.
+    func next() throws -> OwnedDescriptor {
+        try ready(descriptor, POLLIN)
+        return OwnedDescriptor(accept(descriptor.rawValue, nil, nil))
     }
 }
 

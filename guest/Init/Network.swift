@@ -9,6 +9,8 @@ enum Network {
         // As container runtimes do: any user may listen on port 80 and send pings.
         setting("net/ipv4/ip_unprivileged_port_start", "0")
         setting("net/ipv4/ping_group_range", "0 2147483647")
+        // Listeners that want it hear what a connection's first packet says; the agent's does.
+        setting("net/ipv4/tcp_fastopen", "3")
         try BootError.check(
             g_interface_up("eth0", configuration.address.bytes, Int32(configuration.prefixLength)), "bring up eth0")
         try BootError.check(g_default_route(configuration.gateway.bytes), "set the default route")

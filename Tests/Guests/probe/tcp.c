@@ -278,7 +278,22 @@ static void reject(const struct frame *from, u32 end) {
     net_send((u8 *)frame, HEADERS);
 }
 
-static void open(const struct frame *frame, u32 end) {
+// A connection whose first packet says something (RFC 7413): it is heard at once, and its answer follows the handshake's.
+static void begin_with(struct connection *connection, u8 *bytes, u32 length) {
+    connection->state = established;
+    if (connection->service->opened) {
+        connection->service->opened(connection);
+    }
+    connection->received += connection->service->input(connection, bytes, length);
+    if (connection->state == closed) {
+        return;
+    }
+    send_control(connection, SYN | ACK, connection->sent);
+    connection->sent++;
+    flush(connection, 0);
+}
+
+static void open(struct frame *frame, u32 end) {
     const struct service *service = service_of(frame->tcp.to);
     if (!service || free_list == NONE) {
         reject(frame, end);
@@ -304,6 +319,11 @@ static void open(const struct frame *frame, u32 end) {
     *bucket = index;
     opened_count++;
     prepare(frame_of(connection), connection, frame);
+    u32 length = payload_length(frame, end);
+    if (length) {
+        begin_with(connection, (u8 *)frame + end - length, length);
+        return;
+    }
     send_control(connection, SYN | ACK, connection->sent);
     connection->sent++;
 }
