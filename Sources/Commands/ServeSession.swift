@@ -66,7 +66,7 @@ struct ServeSession {
         let clones = service.noSnapshots ? nil : boot.clones(most: preparedClones(host), driver.logger)
         let actions = PoolDriver.Actions(
             boot: { () throws(MachineError) in try await boot.run() },
-            restore: clones?.start(for: pool),
+            restore: clones?.start(for: pool), restoreAtOnce: clones?.startAtOnce(for: pool),
             closeConnections: { await gateway.closeUpstreams(of: $0) })
         let display = ServeDisplay(
             block: StatusBlock(url: url, image: image, max: service.limits.max), quiet: global.quiet,

@@ -117,6 +117,8 @@ package final class Pool: Sendable {
     /// Changes the bytes that all machines together may hold. Nil: only `max` counts.
     package func limitMemory(to bytes: Int64?) { apply(.memoryBudget(bytes)) }
 
+    package var hasWaitingRequests: Bool { core.withLockedValue { !$0.state.queue.isEmpty } }
+
     /// Counts, machines in detail, configuration; linear in the number of machines.
     package func status() -> PoolStatus {
         core.withLockedValue { core in

@@ -102,7 +102,30 @@ package final class CloneSupply: Sendable {
 
     /// `restore` as the pool's driver calls it.
     package func start(for pool: Pool) -> PoolDriver.Actions.Start {
-        { () throws(MachineError) in try await self.restore(isWaitedFor: pool.status().requests.queued > 0) }
+        { () throws(MachineError) in try await self.restore(isWaitedFor: pool.hasWaitingRequests) }
+    }
+
+    /// A restore for a request that waits, begun at once: each step from task to task would take its turn behind what
+    /// keeps the cores busy. Says on another thread how it went. False where the way over `start` has to be gone.
+    package func startAtOnce(for pool: Pool) -> PoolDriver.Actions.StartAtOnce {
+        { done in
+            guard self.hooks.afterRestorePath == nil, pool.hasWaitingRequests,
+                let (clone, restore) = self.takePrompt()
+            else { return false }
+            BlockingPool.begin {
+                do throws(MachineError) {
+                    done(.started(try restore()))
+                    self.taken.set()
+                } catch {
+                    done(
+                        .failed(error) {
+                            await clone.destroy()
+                            await self.giveUp(clone.snapshot, because: error)
+                        })
+                }
+            }
+            return true
+        }
     }
 
     private func take() async throws(MachineError) -> PreparedClone {
@@ -116,6 +139,18 @@ package final class CloneSupply: Sendable {
             throw .template("the snapshot has been taken out of service")
         }
         return try await prepare(snapshot)
+    }
+
+    /// A clone that one thread can restore, and how.
+    private func takePrompt() -> (PreparedClone, PreparedClone.RestoreNow)? {
+        state.withLockedValue { state in
+            guard let clone = state.ready.last, clone.isUsable, let restore = clone.restoreNow(forRequest: true) else {
+                return nil
+            }
+            state.ready.removeLast()
+            state.lastTake = .now
+            return (clone, restore)
+        }
     }
 
     /// The clones that were prepared of it; nil when somebody else has dropped it already.

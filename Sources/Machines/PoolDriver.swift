@@ -7,9 +7,12 @@ import VMM
 
 /// Carries out what the pool decides: boots, pauses, resumes and stops real machines and reports how it went.
 package final class PoolDriver: MachineDriver {
-    private enum Command: Sendable {
+    enum Command: Sendable {
         /// The stream says when the pool gives the machine up before its start is over.
         case start(MachineRef, StartMethod, abandoned: AsyncStream<Void>)
+        case watch(MachineRef)
+        /// Do what is left of starts that came to nothing.
+        case freeUnwanted
         case pause(MachineRef)
         case resume(MachineRef)
         case stop(MachineRef)
@@ -17,43 +20,60 @@ package final class PoolDriver: MachineDriver {
 
     /// How the driver boots one machine and what must happen around its pauses.
     package struct Actions: Sendable {
-        package typealias Start = @Sendable () async throws(MachineError) -> (machine: Machine, record: MachineRecord)
+        package typealias Started = (machine: Machine, record: MachineRecord)
+        package typealias Start = @Sendable () async throws(MachineError) -> Started
+        /// Begins a start and says on any thread how it went; false where it cannot begin at once.
+        package typealias StartAtOnce = @Sendable (_ done: @escaping @Sendable (OutcomeAtOnce) -> Void) -> Bool
+        package enum OutcomeAtOnce: Sendable {
+            case started(Started)
+            /// What the start had made is there until it is freed.
+            case failed(MachineError, free: @Sendable () async -> Void)
+        }
 
         package var boot: Start
         /// Nil where there are no snapshots; the pool asks for restores only once it is told that there is one.
         package var restore: Start?
+        /// Tried before `restore`.
+        package var restoreAtOnce: StartAtOnce?
         /// Returns when no connection of ours to the machine is open: a paused guest must receive nothing.
         package var closeConnections: @Sendable (MachineRef) async -> Void
 
         package init(
-            boot: @escaping Start, restore: Start? = nil,
+            boot: @escaping Start, restore: Start? = nil, restoreAtOnce: StartAtOnce? = nil,
             closeConnections: @escaping @Sendable (MachineRef) async -> Void
         ) {
             self.boot = boot
             self.restore = restore
+            self.restoreAtOnce = restoreAtOnce
             self.closeConnections = closeConnections
         }
     }
 
-    private struct Entry {
+    struct Entry {
         var machine: Machine
         var record: MachineRecord
         var isPaused = false
     }
 
-    private struct State {
+    struct State {
         var entries: [MachineRef: Entry] = [:]
         /// Machines whose start is under way, each with the way to give it up; whoever removes one decides its end.
         var starting: [MachineRef: AsyncStream<Void>.Continuation] = [:]
         /// Set while commands are carried out.
         var pool: Pool?
+        var restoreAtOnce: Actions.StartAtOnce?
+        /// Starts that are under way on threads of their own, and who waits for their end.
+        var atOnce = 0
+        var lastAtOnce: CheckedContinuation<Void, Never>?
+        /// What frees machines that nobody wants.
+        var unwanted: [@Sendable () async -> Void] = []
         /// Machines whose records are behind.
         var unwritten: Set<MachineRef> = []
     }
 
-    private let state = NIOLockedValueBox(State())
+    let state = NIOLockedValueBox(State())
     private let commands: AsyncStream<Command>
-    private let feed: AsyncStream<Command>.Continuation
+    let feed: AsyncStream<Command>.Continuation
     package let logger: Logger
     private let stopGrace: Duration
 
@@ -63,12 +83,6 @@ package final class PoolDriver: MachineDriver {
         self.stopGrace = stopGrace
     }
 
-    package func start(_ machine: MachineRef, _ method: StartMethod) {
-        let (abandoned, giveUp) = AsyncStream.makeStream(of: Void.self)
-        // Before the command is seen, so that a stop which comes right behind it finds the start.
-        state.withLockedValue { $0.starting[machine] = giveUp }
-        feed.yield(.start(machine, method, abandoned: abandoned))
-    }
     package func pause(_ machine: MachineRef) { feed.yield(.pause(machine)) }
 
     /// Begins at once where that is possible: the way over the stream and the tasks would be a good part of the whole.
@@ -86,7 +100,7 @@ package final class PoolDriver: MachineDriver {
 
     /// Carries out commands until it is cancelled; then every machine is destroyed.
     package func run(pool: Pool, actions: Actions) async {
-        state.withLockedValue { $0.pool = pool }
+        state.withLockedValue { ($0.pool, $0.restoreAtOnce) = (pool, actions.restoreAtOnce) }
         await withDiscardingTaskGroup { group in
             group.addTask { await self.writeNotes() }
             for await command in commands {
@@ -94,6 +108,8 @@ package final class PoolDriver: MachineDriver {
             }
             group.cancelAll()
         }
+        await endOfStartsAtOnce()
+        await freeUnwanted()
         let left = state.withLockedValue { state in
             defer { (state.entries, state.pool) = ([:], nil) }
             return state.entries.values.map(\.machine)
@@ -104,76 +120,16 @@ package final class PoolDriver: MachineDriver {
     private func carryOut(_ command: Command, _ pool: Pool, _ actions: Actions) async {
         switch command {
         case .start(let ref, let method, let abandoned): await start(ref, method, abandoned, pool, actions)
+        case .freeUnwanted: await freeUnwanted()
+        case .watch(let ref): if let machine = machine(ref) { await watch(machine, ref, pool, actions) }
         case .pause(let ref): await pause(ref, pool, actions)
         case .resume(let ref): await resume(ref, pool)
         case .stop(let ref): await stop(ref, pool, actions)
         }
     }
 
-    private func start(
-        _ ref: MachineRef, _ method: StartMethod, _ abandoned: AsyncStream<Void>, _ pool: Pool, _ actions: Actions
-    ) async {
-        let begin = method == .restore ? actions.restore ?? actions.boot : actions.boot
-        let machine: Machine
-        let record: MachineRecord
-        do throws(MachineError) {
-            (machine, record) = try await unless(abandoned, begin)
-        } catch {
-            let wanted = state.withLockedValue { $0.starting.removeValue(forKey: ref) != nil }
-            if wanted {
-                logger.warning("machine did not start", metadata: [LogKeys.error: "\(error)"])
-                pool.report(.failed(ref, reason: error.description))
-            }
-            return pool.report(.gone(ref, reason: wanted ? error.description : nil))
-        }
-        let kept = state.withLockedValue { state in
-            guard state.starting.removeValue(forKey: ref) != nil else { return false }
-            state.entries[ref] = Entry(machine: machine, record: record)
-            return true
-        }
-        guard kept else {
-            await machine.destroy()
-            return pool.report(.gone(ref))
-        }
-        pool.describe(ref, as: MachineDescription(id: record.id.text, address: record.address))
-        pool.report(.ready(ref))
-        logger.info(
-            "machine is ready", metadata: [LogKeys.machine: "\(record.id)", LogKeys.startKind: "\(method.rawValue)"])
-        // A clone was recorded before it ran.
-        if method == .restore { note(ref) }
-        await watch(machine, ref, pool, actions)
-    }
-
-    /// Runs a start; when the pool gives it up meanwhile the start is cancelled, which frees what it had made.
-    private func unless(
-        _ abandoned: AsyncStream<Void>,
-        _ begin: @escaping @Sendable () async throws(MachineError) -> (machine: Machine, record: MachineRecord)
-    ) async throws(MachineError) -> (Machine, MachineRecord) {
-        typealias Outcome = Result<(Machine, MachineRecord), MachineError>
-        let outcome = await withTaskGroup(of: Outcome?.self) { group -> Outcome? in
-            group.addTask {
-                do throws(MachineError) {
-                    let (machine, record) = try await begin()
-                    return .success((machine, record))
-                } catch {
-                    return .failure(error)
-                }
-            }
-            group.addTask {
-                for await _ in abandoned { break }
-                return nil
-            }
-            var first = await group.next() ?? nil
-            group.cancelAll()
-            while first == nil, let next = await group.next() { first = next }
-            return first
-        }
-        guard let outcome else { throw .cancelled }
-        return try outcome.get()
-    }
-
     /// Lives as long as the machine: its VMM's end and its app's end are both the machine's end.
-    private func watch(_ machine: Machine, _ ref: MachineRef, _ pool: Pool, _ actions: Actions) async {
+    func watch(_ machine: Machine, _ ref: MachineRef, _ pool: Pool, _ actions: Actions) async {
         let reason = await withTaskGroup(of: String?.self) { group in
             group.addTask {
                 await machine.vm.waitForExit()
@@ -240,7 +196,7 @@ package final class PoolDriver: MachineDriver {
 
     /// Has it written down how the machine is, for people who list machines: after the request that it was started for,
     /// which needs the cores. Wakes nobody.
-    private func note(_ ref: MachineRef) {
+    func note(_ ref: MachineRef) {
         state.withLockedValue { _ = $0.unwritten.insert(ref) }
     }
 
