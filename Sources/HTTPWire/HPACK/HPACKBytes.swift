@@ -75,11 +75,7 @@ enum HPACKBytes {
     /// The word with its ASCII letters in lower case.
     @inline(__always)
     private static func lower(_ word: UInt64) -> UInt64 {
-        let each: UInt64 = 0x0101_0101_0101_0101
-        let low = word & (each &* 0x7f)
-        let fromA = low &+ each &* (0x80 - 0x41)
-        let afterZ = low &+ each &* (0x7f - 0x5a)
-        return word | ((fromA ^ afterZ) & ~word & (each &* 0x80)) >> 2
+        word | ByteWords.upperCase(word) >> 2
     }
 
     private static var multiplier: UInt64 { 0x9e37_79b9_7f4a_7c15 }

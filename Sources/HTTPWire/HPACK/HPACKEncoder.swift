@@ -21,6 +21,11 @@ package struct HPACKEncoder: ~Copyable {
     private var smallest = HPACKEncoder.largestTable
     private var limit = HPACKEncoder.largestTable
     private var isResized = false
+    /// The number of the entry that the next field is looked for at first. Heads of one app are alike, so that their fields
+    /// stand in the table as they come: behind the last one that was found.
+    private var expected: UInt32 = 0
+    /// Where the last block began in the table; nil while the present one has not met an entry.
+    private var first: UInt32?
 
     package init() {}
 
@@ -41,6 +46,8 @@ package struct HPACKEncoder: ~Copyable {
     /// Begins a block.
     package mutating func begin(_ writer: inout HeadWriter) {
         if isResized { resize(&writer) }
+        if let first { expected = first }
+        first = nil
     }
 
     @inline(never)
@@ -85,18 +92,58 @@ package struct HPACKEncoder: ~Copyable {
         _ bytes: UnsafeRawPointer, name: Range<Int>, value: Range<Int>, _ indexing: HPACKIndexing,
         _ writer: inout HeadWriter
     ) {
-        let hash = HPACKBytes.hash(bytes + name.lowerBound, name.count, seed: 0, folding: HPACKBytes.folding)
         var field = HPACKIndex.Field(
             name: bytes + name.lowerBound, nameLength: name.count, value: bytes + value.lowerBound,
-            valueLength: value.count, nameHash: UInt32(truncatingIfNeeded: hash))
+            valueLength: value.count)
+        if indexing == .incremental || indexing == .name, putExpected(field, indexing, &writer) { return }
+        let hash = HPACKBytes.hash(field.name, name.count, seed: 0, folding: HPACKBytes.folding)
+        field.nameHash = UInt32(truncatingIfNeeded: hash)
         // What never enters the table need not be looked for in it.
         if indexing == .incremental {
             let both = HPACKBytes.hash(field.value, field.valueLength, seed: hash, folding: 0)
             field.fieldHash = UInt32(truncatingIfNeeded: both)
             let found = index.find(field, in: table)
-            if found != 0 { return putIndex(HPACKStaticTable.count &+ Int(found), &writer) }
+            if found != 0 {
+                met(found)
+                return putIndex(HPACKStaticTable.count &+ Int(found), &writer)
+            }
         }
         putNew(field, hash, indexing, &writer)
+    }
+
+    /// False: the entry that is expected is another one.
+    @inline(__always)
+    private mutating func putExpected(
+        _ field: HPACKIndex.Field, _ indexing: HPACKIndexing, _ writer: inout HeadWriter
+    ) -> Bool {
+        let age = table.next &- expected
+        guard age &- 1 < table.count else { return false }
+        let entry = table.entry(age)
+        guard Int(entry.nameLength) == field.nameLength else { return false }
+        let line = table.base + Int(entry.start)
+        if indexing == .incremental {
+            guard Int(entry.valueLength) == field.valueLength,
+                HPACKBytes.equal(field.value, line + field.nameLength + 2, field.valueLength)
+            else { return false }
+        }
+        guard HPACKBytes.equal(field.name, line, field.nameLength) else { return false }
+        met(age)
+        let place = HPACKStaticTable.count &+ Int(age)
+        if indexing == .incremental {
+            putIndex(place, &writer)
+        } else {
+            writer.put(integer: place, mask: 0x0f, first: 0)
+            putPlain(field.value, field.valueLength, &writer)
+        }
+        return true
+    }
+
+    /// The field has been found at this index, or written for the first time: index 0 is the entry that comes next.
+    @inline(__always)
+    private mutating func met(_ age: UInt32) {
+        let number = table.next &- age
+        if first == nil { first = number }
+        expected = number &+ 1
     }
 
     @inline(never)
@@ -111,7 +158,10 @@ package struct HPACKEncoder: ~Copyable {
             }
         } else {
             let found = index.findName(field, in: table)
-            if found != 0 { known = HPACKStaticTable.count &+ Int(found) }
+            if found != 0 {
+                if indexing == .name { met(found) }
+                known = HPACKStaticTable.count &+ Int(found)
+            }
         }
         // A field that the table has no room for would empty it.
         let isWanted = indexing == .incremental || indexing == .name && known == 0
@@ -122,8 +172,22 @@ package struct HPACKEncoder: ~Copyable {
             writer.put(integer: known, mask: 0x0f, first: indexing == .never ? 0x10 : 0)
         }
         if known == 0 { putString(field.name, field.nameLength, asName: true, &writer) }
-        putString(field.value, field.valueLength, asName: false, &writer)
-        if isInserted { index.insert(field, in: &table) }
+        if indexing == .incremental {
+            putString(field.value, field.valueLength, asName: false, &writer)
+        } else {
+            putPlain(field.value, field.valueLength, &writer)
+        }
+        if isInserted {
+            met(0)
+            index.insert(field, in: &table)
+        }
+    }
+
+    /// Writes as they are the values that are written each time: a fifth fewer bytes are not worth the work.
+    @inline(__always)
+    private func putPlain(_ text: UnsafeRawPointer, _ count: Int, _ writer: inout HeadWriter) {
+        writer.put(integer: count, mask: 0x7f, first: 0)
+        writer.claim(count).copyMemory(from: text, byteCount: count)
     }
 
     @inline(__always)

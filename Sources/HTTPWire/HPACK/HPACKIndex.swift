@@ -88,7 +88,7 @@ struct HPACKIndex: ~Copyable {
         let nameLength: Int
         let value: UnsafeRawPointer
         let valueLength: Int
-        let nameHash: UInt32
+        var nameHash: UInt32 = 0
         /// Not needed where only a name is looked for.
         var fieldHash: UInt32 = 0
     }

@@ -15,12 +15,8 @@ enum FieldBytes {
     /// In whatever case the name is written; `word` is in lower case.
     @inline(__always)
     static func matches(_ text: UnsafeRawBufferPointer, _ range: Range<Int>, _ word: StaticString) -> Bool {
-        guard range.count == word.utf8CodeUnitCount else { return false }
-        for offset in 0..<range.count {
-            let byte = text[range.lowerBound + offset]
-            if (byte &- 0x41 < 26 ? byte | 0x20 : byte) != word.utf8Start[offset] { return false }
-        }
-        return true
+        guard range.count == word.utf8CodeUnitCount, let base = text.baseAddress else { return false }
+        return HPACKBytes.equal(name: base + range.lowerBound, word.utf8Start, range.count)
     }
 
     @inline(__always)
@@ -34,27 +30,30 @@ enum FieldBytes {
         _ text: UnsafeRawBufferPointer, name: Range<Int>, value: Range<Int>
     ) throws(WireError) {
         if name.isEmpty { throw .malformedFieldName }
-        for place in name {
-            let byte = text[place]
-            guard byte > 0x20, byte < 0x7f, byte != Octet.colon, byte &- 0x41 >= 26 else {
-                throw .malformedFieldName
-            }
+        let isNameGood = ByteWords.allPass(text, name) { word in
+            ByteWords.holds(below: 0x21, word) || ByteWords.holds(above: 0x7e, word)
+                || ByteWords.holds(UInt64(Octet.colon), word) || ByteWords.upperCase(word) != 0
+        } _: { byte in
+            byte > 0x20 && byte < 0x7f && byte != Octet.colon && byte &- 0x41 >= 26
         }
-        for place in value {
-            let byte = text[place]
-            guard byte >= 0x20 || byte == Octet.tab else { throw .controlByte }
+        if !isNameGood { throw .malformedFieldName }
+        let isValueGood = ByteWords.allPass(text, value) {
+            ByteWords.holds(below: 0x20, $0)
+        } _: {
+            $0 >= 0x20 || $0 == Octet.tab
         }
+        if !isValueGood { throw .controlByte }
         // White space at the ends would be lost on the way (RFC 9113 8.2.1).
         guard let last = value.last else { return }
         if isBlank(text[value.lowerBound]) || isBlank(text[last]) { throw .controlByte }
     }
 
     static func isVisible(_ text: UnsafeRawBufferPointer, _ range: Range<Int>) -> Bool {
-        for place in range {
-            let byte = text[place]
-            guard byte > 0x20, byte < 0x7f else { return false }
+        ByteWords.allPass(text, range) { word in
+            ByteWords.holds(below: 0x21, word) || ByteWords.holds(above: 0x7e, word)
+        } _: { byte in
+            byte > 0x20 && byte < 0x7f
         }
-        return true
     }
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == Octet.space || byte == Octet.tab }

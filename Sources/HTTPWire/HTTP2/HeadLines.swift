@@ -9,41 +9,25 @@ package struct HeadLines {
     package init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
         at = 0
-        at = Self.end(of: 0, bytes) + 2
+        at = ByteWords.find(Octet.carriageReturn, from: 0, in: bytes) + 2
     }
 
     /// The next field, as places in the bytes. Nil at the empty line, or the end.
     package mutating func next() -> (name: Range<Int>, value: Range<Int>)? {
         guard at < bytes.count else { return nil }
         let first = at
-        let end = Self.end(of: at, bytes)
-        var colon = first
-        while colon < end, bytes[colon] != Octet.colon { colon += 1 }
-        guard colon < end else {
-            if end == first, end + 2 <= bytes.count { self.end = end + 2 }
+        let end = ByteWords.find(Octet.carriageReturn, from: first, in: bytes)
+        if end == first {
+            if end + 2 <= bytes.count { self.end = end + 2 }
             return nil
         }
+        let colon = ByteWords.find(Octet.colon, from: first, in: bytes)
+        guard colon < end else { return nil }
         var value = colon + 1
         while value < end, bytes[value] == Octet.space || bytes[value] == Octet.tab { value += 1 }
         at = end + 2
         return (first..<colon, value..<end)
     }
-
-    /// Where the line that holds `start` ends.
-    private static func end(of start: Int, _ bytes: UnsafeRawBufferPointer) -> Int {
-        var at = start
-        while at + 8 <= bytes.count {
-            // Bytes that are CR become zero, and the lowest zero byte is marked without fail.
-            let block = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: at, as: UInt64.self)) ^ (each &* 0x0d)
-            let found = (block &- each) & ~block & (each &* 0x80)
-            if found != 0 { return at + found.trailingZeroBitCount >> 3 }
-            at += 8
-        }
-        while at < bytes.count, bytes[at] != Octet.carriageReturn { at += 1 }
-        return at
-    }
-
-    private static var each: UInt64 { 0x0101_0101_0101_0101 }
 }
 
 /// What the head of a response says of itself.
