@@ -27,8 +27,8 @@ final class ClientConnection: ChannelDuplexHandler, WorkerLink {
     /// Streams that are over, and whose handlers have not been told.
     var over: [ClientStream] = []
     var isTurnDue = false
-    /// Made once, and not for each turn.
-    var turnTask: (@Sendable () -> Void)?
+    /// Something has been written that has not been flushed.
+    var isUnflushed = false
 
     // Its end
     var deadline: UInt64 = 0
@@ -58,8 +58,6 @@ final class ClientConnection: ChannelDuplexHandler, WorkerLink {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        let bound = NIOLoopBound(self, eventLoop: worker.loop)
-        turnTask = { if bound.value.isTurnDue { bound.value.turn() } }
         worker.add(self)
         wait(worker.timers.header)
         wake()
@@ -69,7 +67,7 @@ final class ClientConnection: ChannelDuplexHandler, WorkerLink {
     func handlerRemoved(context: ChannelHandlerContext) {
         closed()
         self.context = nil
-        turnTask = nil
+        isTurnDue = false
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -205,8 +203,7 @@ final class ClientConnection: ChannelDuplexHandler, WorkerLink {
     func end(_ code: HTTP2ErrorCode) {
         guard !isOver, let context else { return }
         session.sayGoodbye(code, isLast: true)
-        moveOut(context)
-        context.flush()
+        flush(context)
         closeStreams()
         leave()
     }

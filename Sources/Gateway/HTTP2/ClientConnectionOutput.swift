@@ -8,16 +8,14 @@ extension ClientConnection {
     func wake() {
         if isTurnDue || isReading { return }
         isTurnDue = true
-        // Runs before the loop waits for events again.
-        if let turnTask { worker.loop.execute(turnTask) }
+        worker.turns.add(self)
     }
 
     func turn() {
         isTurnDue = false
         guard let context else { return }
         if !queued.isEmpty { pump() }
-        moveOut(context)
-        context.flush()
+        flush(context)
         while let stream = over.popLast() {
             guard streams.remove(stream.id) != nil else { continue }
             stream.ended()
@@ -51,6 +49,7 @@ extension ClientConnection {
         } else {
             moveOut(context)
             written += bytes.readableBytes
+            isUnflushed = true
             context.write(wrapOutboundOut(bytes), promise: nil)
         }
         wake()
@@ -63,12 +62,22 @@ extension ClientConnection {
         buffer.writeBytes(bytes)
         session.out.release()
         written += buffer.readableBytes
+        isUnflushed = true
         context.write(wrapOutboundOut(buffer), promise: nil)
+    }
+
+    func flush(_ context: ChannelHandlerContext) {
+        moveOut(context)
+        guard isUnflushed else { return }
+        isUnflushed = false
+        context.flush()
     }
 
     /// Its last frame has been written, or a reset.
     func isOver(_ stream: ClientStream) {
         over.append(stream)
         wake()
+        // Nothing that others say could go with it, and now it is all at hand.
+        if streams.count == 1, !isReading, queued.isEmpty, let context { flush(context) }
     }
 }

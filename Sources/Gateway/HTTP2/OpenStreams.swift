@@ -6,6 +6,7 @@ struct OpenStreams: Sequence {
     private var streams: [ClientStream] = []
 
     var isEmpty: Bool { streams.isEmpty }
+    var count: Int { streams.count }
 
     subscript(_ id: UInt32) -> ClientStream? { numbers.place(of: id).map { streams[$0] } }
 

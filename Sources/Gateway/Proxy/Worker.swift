@@ -22,6 +22,7 @@ final class Worker {
     /// Where the text of a request's head is, if it came by HTTP/2.
     var text: ByteBuffer
     let scratch = HTTP2Scratch()
+    let turns: Turns
     /// Handlers of streams that ended well, for those that come.
     private var spares: [ClientHandler] = []
     let empty = ByteBuffer()
@@ -43,6 +44,7 @@ final class Worker {
         admin: AdminRoutes?, log: AccessLogWriter?, census: NIOLockedValueBox<ConnectionCensus>, loops: Int
     ) {
         self.loop = loop
+        turns = Turns(loop: loop)
         self.configuration = configuration
         self.pool = pool
         self.admin = admin
