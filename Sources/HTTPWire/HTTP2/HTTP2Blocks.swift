@@ -1,9 +1,13 @@
 /// Blocks of fields: those of requests as text, and those of responses out of text.
+///
+/// The scratch is always taken by itself: under the thread sanitizer the compiler fails at what is changed through the
+/// session.
 extension HTTP2Session {
     /// Writes the head that `block` says into the scratch's text.
     mutating func decodeRequest(
         _ block: UnsafeRawBufferPointer, isWhole: Bool
     ) throws(HTTP2Error) -> RequestBlock {
+        let scratch = scratch
         scratch.text.clear()
         var reader = RequestBlockReader()
         try decode(block) { field, fields, text in reader.take(field, fields, into: &text) }
@@ -13,6 +17,7 @@ extension HTTP2Session {
 
     /// Writes the fields of `block` behind a last chunk into the scratch's text. False: they break a rule, and with it the message.
     mutating func decodeTrailers(_ block: UnsafeRawBufferPointer) throws(HTTP2Error) -> Bool {
+        let scratch = scratch
         scratch.text.clear()
         scratch.text.append("0\r\n")
         var size = 0
@@ -43,7 +48,6 @@ extension HTTP2Session {
         _ block: UnsafeRawBufferPointer,
         _ take: (HPACKField, UnsafeRawBufferPointer, inout WireBuffer) -> Bool
     ) throws(HTTP2Error) {
-        // By itself: the thread sanitizer's build takes the way to it for an access to all of the session.
         let scratch = scratch
         scratch.fields.removeAll(keepingCapacity: true)
         decoder.begin()
