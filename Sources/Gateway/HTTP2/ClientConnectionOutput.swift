@@ -16,11 +16,7 @@ extension ClientConnection {
         guard let context else { return }
         if !queued.isEmpty { pump() }
         flush(context)
-        while let stream = over.popLast() {
-            guard streams.remove(stream.id) != nil else { continue }
-            stream.ended()
-            streamEnded()
-        }
+        while let stream = over.popLast() { remove(stream) }
         if refusesNew, streams.isEmpty { leave() }
     }
 
@@ -79,5 +75,22 @@ extension ClientConnection {
         wake()
         // Nothing that others say could go with it, and now it is all at hand.
         if streams.count == 1, !isReading, queued.isEmpty, let context { flush(context) }
+    }
+
+    private func remove(_ stream: ClientStream) {
+        guard streams.remove(stream.id) != nil else { return }
+        stream.ended()
+        streamEnded()
+    }
+
+    /// Ends a stream on the spot that was the only one and whose frames have left: in the next turn its memory would have
+    /// to be fetched again.
+    func settle(_ stream: ClientStream) {
+        guard !isReading, !refusesNew, over.count == 1, over[0] === stream, streams.count == 1, queued.isEmpty,
+            session.out.isEmpty, context != nil
+        else { return }
+        isTurnDue = false
+        over.removeAll(keepingCapacity: true)
+        remove(stream)
     }
 }

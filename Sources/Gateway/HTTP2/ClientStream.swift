@@ -117,6 +117,11 @@ final class ClientStream {
         end()
     }
 
+    /// The handler is done with what it was asked.
+    func exchangeEnded() {
+        if isEndWritten { connection.settle(self) }
+    }
+
     private func endBody() {
         response.drop()
         endsNext = true

@@ -119,6 +119,7 @@ extension ClientHandler {
         if isReusable { worker.upstreams.park(upstream, now: worker.coarseNow) } else { upstream.close() }
         endLease(.ok)
         finishExchange()
+        stream?.exchangeEnded()
     }
 
     /// After the last byte of a response, whoever made it.
