@@ -10,15 +10,17 @@ struct ConnectAttempts: ~Copyable {
     private struct Attempt {
         let socket: Int32
         /// What is to be said as soon as there is a connection.
-        let unsaid: [UInt8]
+        let unsaid: (@Sendable () -> [UInt8])?
     }
 
     deinit {
         for attempt in attempts { close(attempt.socket) }
     }
 
+    /// Only the first attempt says with its packet what is to be said: a server that is merely slow would hear it from all of
+    /// them, and from some after the answer.
     mutating func add(
-        _ socket: consuming OwnedDescriptor, to address: IPv4Address, port: UInt16, saying: [UInt8]?
+        _ socket: consuming OwnedDescriptor, to address: IPv4Address, port: UInt16, saying: (@Sendable () -> [UInt8])?
     ) throws(HostNetworkError) {
         var on: Int32 = 1
         // Without it small answers wait for acknowledgements; with it refused, they are only slower.
@@ -30,13 +32,14 @@ struct ConnectAttempts: ~Copyable {
         name.sin_family = sa_family_t(AF_INET)
         name.sin_port = port.bigEndian
         name.sin_addr.s_addr = address.value.bigEndian
-        let isSaid = saying.map { Self.say($0, over: socket.rawValue, to: &name) } ?? false
+        let isSaid = attempts.isEmpty ? saying.map { Self.say($0(), over: socket.rawValue, to: &name) } ?? false : false
         let result = isSaid ? 0 : Self.connect(socket.rawValue, to: &name)
-        guard result == 0 || result == EINPROGRESS || result == ECONNREFUSED else {
+        // Already: a packet without what was to be said has left.
+        guard [0, EINPROGRESS, EALREADY, ECONNREFUSED].contains(result) else {
             throw HostNetworkError(HostError("connect to", "\(address):\(port)", Errno(rawValue: result)))
         }
         if attempts.count == ConnectSchedule.most { close(attempts.removeFirst().socket) }
-        attempts.append(Attempt(socket: socket.release(), unsaid: isSaid ? [] : saying ?? []))
+        attempts.append(Attempt(socket: socket.release(), unsaid: isSaid ? nil : saying))
     }
 
     private static func connect(_ socket: Int32, to name: inout sockaddr_in) -> Int32 {
@@ -44,7 +47,7 @@ struct ConnectAttempts: ~Copyable {
     }
 
     /// Begins a connection whose first packet carries the bytes. The kernel sends them again if the server does not take
-    /// them from there. False: the host's kernel does not do that, and nothing has happened.
+    /// them from there. False: nothing has been said, and the connection may or may not have begun.
     private static func say(_ bytes: [UInt8], over socket: Int32, to name: inout sockaddr_in) -> Bool {
         var on: Int32 = 1
         // Without the cookie that would show who we are: there is nobody else on the link.
@@ -88,7 +91,7 @@ struct ConnectAttempts: ~Copyable {
             getsockopt(state.fd, SOL_SOCKET, SO_ERROR, &failure, &size)
             guard let place = attempts.firstIndex(where: { $0.socket == state.fd }) else { continue }
             let unsaid = attempts.remove(at: place).unsaid
-            if failure == 0, Self.say(unsaid, over: state.fd) { return .connected(state.fd) }
+            if failure == 0, unsaid.map({ Self.say($0(), over: state.fd) }) ?? true { return .connected(state.fd) }
             close(state.fd)
             if failure == ECONNREFUSED { outcome = .refused }
         }
@@ -97,7 +100,6 @@ struct ConnectAttempts: ~Copyable {
 
     private static func say(_ bytes: [UInt8], over socket: Int32) -> Bool {
         // So few bytes fit into the buffer of a new socket.
-        bytes.isEmpty
-            || bytes.withUnsafeBytes { send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) } == bytes.count
+        bytes.withUnsafeBytes { send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) } == bytes.count
     }
 }

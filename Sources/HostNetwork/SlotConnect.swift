@@ -31,8 +31,8 @@ extension Slot {
     /// Begins a connection to `port` of the guest, to be finished after what is more urgent. Does not block. Where no
     /// packet can be lost, a longer patience spares a busy guest second attempts.
     ///
-    /// `saying` makes what is said first, anew for each attempt: it goes with the first packet (RFC 7413) to a server that
-    /// takes it from there, and must do no harm if it is heard more than once.
+    /// `saying` makes what is said first. It goes with the first packet (RFC 7413) to a server that takes it from there; when
+    /// that packet is lost, or its answer, it is made anew and said on the connection that came about instead.
     package func beginConnecting(
         port: UInt16, patience: Duration = .milliseconds(10), saying: (@Sendable () -> [UInt8])? = nil
     ) throws(HostNetworkError) -> Connecting {
@@ -94,6 +94,6 @@ package final class Connecting: Sendable {
 
     private func attempt(_ progress: inout Progress, at now: ContinuousClock.Instant) throws(HostNetworkError) {
         guard progress.schedule.attempt(at: now) else { return }
-        try progress.attempts.add(try slot.socket(), to: address, port: port, saying: saying?())
+        try progress.attempts.add(try slot.socket(), to: address, port: port, saying: saying)
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import GuestBoot
 import HostNetwork
 import LinuxHost
 import Machines
@@ -25,6 +26,24 @@ struct EmulatedCloneTests {
             let warm = try await expectClone(bench)
             print("qemu: cold \(cold), clone \(warm)")
             #expect(warm < cold / 8)
+        }
+    }
+
+    @Test func `a Linux guest's agent hears what the first packet of a connection says`() async throws {
+        try await CloneBench.with(.qemu) { bench in
+            let machine = try await bench.starter.start(try await bench.machine()).machine
+            let connecting = try machine.slot.beginConnecting(port: AgentProtocol.port, patience: .seconds(5)) {
+                AgentRequest.hello(version: AgentProtocol.version).frame(id: 1).encoded
+            }
+            let socket = try connecting.finish(by: .now + .seconds(5))
+            var information = tcp_info()
+            var size = socklen_t(MemoryLayout<tcp_info>.size)
+            #expect(getsockopt(socket.rawValue, Int32(IPPROTO_TCP), TCP_INFO, &information, &size) == 0)
+            // TCPI_OPT_SYN_DATA: it was acknowledged with the handshake.
+            #expect(information.tcpi_options & 32 != 0)
+            var state = pollfd(fd: socket.rawValue, events: Int16(POLLIN), revents: 0)
+            #expect(poll(&state, 1, 5000) == 1)
+            await machine.destroy()
         }
     }
 

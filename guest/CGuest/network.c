@@ -86,11 +86,15 @@ int g_listen(uint16_t port) {
         close(fd);
         return -error;
     }
-    // What a connection's first packet says is heard before its handshake is over. Only the host is on the link, which is
-    // why no cookie has to show that it is who it says; a kernel without this hears it a little later.
-    int no_cookie = 34, waiting = 512;
-    setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &waiting, sizeof waiting);
-    setsockopt(fd, IPPROTO_TCP, no_cookie, &on, sizeof on);
+    // What a connection's first packet says is heard before its handshake is over: a kernel without this hears it a little
+    // later. No cookie shows that the sender is who it says, so nothing is heard that way from any other link, where somebody
+    // in here could have made the packet.
+    static const char link[] = "eth0";
+    if (!setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, link, sizeof link)) {
+        int no_cookie = 34, waiting = 512;
+        setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &waiting, sizeof waiting);
+        setsockopt(fd, IPPROTO_TCP, no_cookie, &on, sizeof on);
+    }
     return fd;
 }
 
