@@ -11,7 +11,7 @@ package final class PoolDriver: MachineDriver {
         /// The stream says when the pool gives the machine up before its start is over.
         case start(MachineRef, StartMethod, abandoned: AsyncStream<Void>)
         case watch(MachineRef)
-        /// Do what is left of starts that came to nothing.
+        /// Free what is left of a start that came to nothing.
         case freeUnwanted
         case pause(MachineRef)
         case resume(MachineRef)
@@ -109,7 +109,7 @@ package final class PoolDriver: MachineDriver {
             group.cancelAll()
         }
         await endOfStartsAtOnce()
-        await freeUnwanted()
+        while await freeUnwanted() {}
         let left = state.withLockedValue { state in
             defer { (state.entries, state.pool) = ([:], nil) }
             return state.entries.values.map(\.machine)

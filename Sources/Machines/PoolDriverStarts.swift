@@ -120,12 +120,12 @@ extension PoolDriver {
         feed.yield(.freeUnwanted)
     }
 
-    func freeUnwanted() async {
-        let works = state.withLockedValue { state in
-            defer { state.unwanted = [] }
-            return state.unwanted
-        }
-        for work in works { await work() }
+    /// Frees one machine that nobody wants, if there is one.
+    @discardableResult
+    func freeUnwanted() async -> Bool {
+        guard let work = state.withLockedValue({ $0.unwanted.popLast() }) else { return false }
+        await work()
+        return true
     }
 
     private func startAtOnceEnded() {
