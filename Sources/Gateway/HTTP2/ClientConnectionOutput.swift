@@ -87,7 +87,7 @@ extension ClientConnection {
     /// to be fetched again.
     func settle(_ stream: ClientStream) {
         guard !isReading, !refusesNew, over.count == 1, over[0] === stream, streams.count == 1, queued.isEmpty,
-            session.out.isEmpty, context != nil
+            session.out.isEmpty, !isUnflushed, context != nil
         else { return }
         isTurnDue = false
         over.removeAll(keepingCapacity: true)

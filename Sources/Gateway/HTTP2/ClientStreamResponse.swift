@@ -101,6 +101,8 @@ extension ClientStream {
         if !client.isWritable, outbound.bytes <= Self.highMark - Self.gap {
             client.isWritable = true
             client.takesAgain()
+            // What it has read then may have been the rest.
+            if isEndWritten { return }
         }
         if tail - outbound.bytes >= Self.gap {
             tail = outbound.bytes
