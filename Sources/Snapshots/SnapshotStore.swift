@@ -25,6 +25,14 @@ package struct SnapshotStore: Sendable {
 
     package func find(_ id: SnapshotID) throws(SnapshotError) -> Snapshot? {
         guard Files.exists(folder(id)) else { return nil }
+        do throws(SnapshotError) { return try read(id) } catch {
+            // Whoever removes it does so in one step, which may be between any two of ours.
+            if Files.exists(folder(id)) { throw error }
+            return nil
+        }
+    }
+
+    private func read(_ id: SnapshotID) throws(SnapshotError) -> Snapshot {
         guard Files.exists(manifest(id)) else { throw .damaged("it has no manifest") }
         let manifest = try SnapshotManifest.read(manifest(id))
         guard manifest.version == SnapshotManifest.currentVersion else {

@@ -1,11 +1,15 @@
+import Dispatch
 import Glibc
 import LinuxHost
+import Synchronization
 import SystemPackage
 import TestSupport
 import Testing
 import VMM
 
 @testable import Snapshots
+
+private final class Flag: Sendable { let value = Mutex(false) }
 
 struct SnapshotStoreTests {
     private func withStore(_ body: (SnapshotStore) throws -> Void) throws {
@@ -45,6 +49,19 @@ struct SnapshotStoreTests {
                 { $0.vmmBinary = "x" }, { $0.accelerator = "hardware" }, { $0.cpu = "d" }, { $0.hostKernel = "6.19" },
             ]
             for change in others { #expect(try store.find(key(change)) == nil) }
+        }
+    }
+
+    @Test func `a snapshot that is removed while somebody looks at it is there or not, and never damaged`() throws {
+        try withStore { store in
+            let (over, key) = (Flag(), key())
+            let looking = DispatchGroup()
+            DispatchQueue.global().async(group: looking) {
+                while !over.value.withLock({ $0 }) { #expect(throws: Never.self) { _ = try store.find(key) } }
+            }
+            for _ in 0..<100 { try store.remove(try publish(store, key).id) }
+            over.value.withLock { $0 = true }
+            looking.wait()
         }
     }
 
