@@ -20,7 +20,7 @@ package final class PoolDriver: MachineDriver {
 
     /// How the driver boots one machine and what must happen around its pauses.
     package struct Actions: Sendable {
-        package typealias Started = (machine: Machine, record: MachineRecord)
+        package typealias Started = PreparedClone.Started
         package typealias Start = @Sendable () async throws(MachineError) -> Started
         /// Begins a start and says on any thread how it went; false where it cannot begin at once.
         package typealias StartAtOnce = @Sendable (_ done: @escaping @Sendable (OutcomeAtOnce) -> Void) -> Bool

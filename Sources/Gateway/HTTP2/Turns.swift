@@ -6,6 +6,7 @@ final class Turns {
     private let loop: any EventLoop
     private var due: [ClientConnection] = []
     private var taken: [ClientConnection] = []
+
     init(loop: any EventLoop) {
         self.loop = loop
     }
